@@ -1,0 +1,405 @@
+/**
+ * A torrent that takes part in its swarm: joins the manager, the store and the announcer.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { Geometry, Torrent } from "@enjambre/metainfo";
+import {
+  type Arrival,
+  Bitfield,
+  type CloseReason,
+  type Connection,
+  dialPeer,
+  formatAddress,
+  type Greeted,
+  type HandshakeFields,
+  Manager,
+  type ManagerSink,
+  type PeerAddress,
+  PeerSocket,
+  RateMeter,
+  type RecoveryTimes,
+  type TokenBucket,
+  type WastedBytes,
+} from "@enjambre/peerwire";
+import type { PieceStore } from "@enjambre/storage";
+import { announceHttp, Announcer, type TrackerStatus } from "@enjambre/tracker";
+import { PROGRAM } from "./version.ts";
+
+const logger = getLogger(["enjambre", "client"]);
+
+/** Window of the rates that a person is shown: steady enough to read, quick enough to believe. */
+const SHOWN_RATE_WINDOW_SECONDS = 5;
+
+/** Peers asked of a tracker at once; most trackers give no more. */
+const PEERS_WANTED = 50;
+
+/** How long the trackers' answers to `stopped` are waited for at the end. */
+const FAREWELL_MS_MAX = 2000;
+
+/** What one torrent looks like at one moment. */
+export interface TorrentSnapshot {
+  /** Pieces of the torrent. */
+  readonly pieceCount: number;
+  /** Pieces that are verified and stored. */
+  readonly havePieces: number;
+  /** Bytes of the torrent, padding included. */
+  readonly totalBytes: number;
+  /** Bytes that are verified and stored. */
+  readonly haveBytes: number;
+  /** Payload that came in this session, useful or not. */
+  readonly downloadedBytes: number;
+  /** Payload that was sent in this session. */
+  readonly uploadedBytes: number;
+  /** Payload that came for nothing, by cause. */
+  readonly wasted: Readonly<WastedBytes>;
+  /** Payload coming in, over the last seconds. */
+  readonly downBytesPerSecond: number;
+  /** Payload going out, over the last seconds. */
+  readonly upBytesPerSecond: number;
+  /** Live connections. */
+  readonly peers: number;
+  /** Live connections to peers that have everything. */
+  readonly seeds: number;
+  /** Peers that sent blocks in this session, gone or not. */
+  readonly sources: number;
+  /** Time left at the present rate; null where that cannot be said. */
+  readonly secondsLeft: number | null;
+  /** Peers that left, choked us or stalled while they were asked for blocks. */
+  readonly disconnectsWithBlocks: number;
+  /** Blocks that were asked of somebody else because of it. */
+  readonly requeuedBlocks: number;
+  /** How long those blocks waited. */
+  readonly recovery: RecoveryTimes;
+  /** What is known of each tracker, in the order in which they are asked. */
+  readonly trackers: readonly TrackerStatus[];
+}
+
+/** What an {@linkcode ActiveTorrent} needs of its session. */
+export interface TorrentContext {
+  /** Our peer id, 20 bytes. */
+  readonly peerId: Uint8Array;
+  /** 32 bits by which trackers know us again under another address. */
+  readonly key: number;
+  /** The port that others reach us on. */
+  readonly port: number;
+  /** The name under which others reach us, where that is not the address that trackers see. */
+  readonly hostname?: string;
+  /** Most connections of one torrent at once. */
+  readonly connectionsMax?: number;
+  /** The limit of payload that the session sends. */
+  readonly uploadBucket?: TokenBucket;
+  /** The session's monotonic clock. */
+  readonly nowMs: () => number;
+  /** Asks the session to call {@linkcode ActiveTorrent.handleDeadline} at this time at the latest. */
+  readonly arm: (deadlineMs: number) => void;
+}
+
+/** One torrent of a session. Made by `Session.add`. */
+export class ActiveTorrent implements ManagerSink {
+  /** What the torrent file says. */
+  readonly torrent: Torrent;
+  /** Resolves when every piece is stored; rejects with a `StorageError` when the store fails. */
+  readonly completed: Promise<void>;
+  readonly #context: TorrentContext;
+  readonly #store: PieceStore;
+  readonly #manager: Manager;
+  readonly #announcer: Announcer;
+  readonly #sockets = new Map<Connection, PeerSocket>();
+  readonly #downRate = new RateMeter(SHOWN_RATE_WINDOW_SECONDS);
+  readonly #upRate = new RateMeter(SHOWN_RATE_WINDOW_SECONDS);
+  readonly #completion = Promise.withResolvers<void>();
+  readonly #ended = new AbortController();
+  readonly #storing = new Set<Promise<void>>();
+  #announcing: Promise<void> | null = null;
+  #announceAbort = new AbortController();
+  #haveBytes: number;
+  #rated = { down: 0, up: 0 };
+
+  /** See `Session.add`. */
+  constructor(
+    torrent: Torrent,
+    store: PieceStore,
+    have: Uint8Array,
+    trackers: readonly (readonly string[])[],
+    context: TorrentContext,
+  ) {
+    this.torrent = torrent;
+    this.#context = context;
+    this.#store = store;
+    this.completed = this.#completion.promise;
+    this.completed.catch(() => {}); // whoever waits for it sees the error
+    const { geometry } = torrent;
+    const bitfield = Bitfield.fromBytes(have, geometry.pieceCount);
+    this.#haveBytes = bytesOf(bitfield, geometry);
+    this.#manager = new Manager({
+      geometry,
+      have: bitfield,
+      peerId: context.peerId,
+      listenPort: context.port,
+      version: PROGRAM,
+      random: Math.random,
+      ...(context.connectionsMax !== undefined && { connectionsMax: context.connectionsMax }),
+      ...(context.uploadBucket !== undefined && { uploadBucket: context.uploadBucket }),
+      sink: this,
+    });
+    this.#announcer = new Announcer(trackers, { random: Math.random });
+  }
+
+  /** Begins: dials the peers that are known and announces. */
+  start(peers: readonly PeerAddress[]): void {
+    const nowMs = this.#context.nowMs();
+    const { have } = this.#manager;
+    if (have.isFull) this.#completion.resolve();
+    this.#announcer.start(nowMs, have.isFull);
+    this.#manager.addPeers(peers, nowMs);
+    this.#announce();
+  }
+
+  /** What the torrent looks like now. */
+  snapshot(): TorrentSnapshot {
+    const manager = this.#manager;
+    const { stats } = manager;
+    const nowMs = this.#context.nowMs();
+    this.#rate(nowMs);
+    const { totalBytes, pieceCount } = this.torrent.geometry;
+    const downBytesPerSecond = this.#downRate.bytesPerSecond(nowMs);
+    const leftBytes = totalBytes - this.#haveBytes;
+    let seeds = 0;
+    for (const connection of manager.connections) if (connection.has.isFull) seeds++;
+    return {
+      pieceCount,
+      havePieces: manager.have.count,
+      totalBytes,
+      haveBytes: this.#haveBytes,
+      downloadedBytes: stats.downloadedBytes,
+      uploadedBytes: stats.uploadedBytes,
+      wasted: { ...stats.wasted },
+      downBytesPerSecond,
+      upBytesPerSecond: this.#upRate.bytesPerSecond(nowMs),
+      peers: manager.connectionCount,
+      seeds,
+      sources: stats.sources,
+      secondsLeft: downBytesPerSecond > 0 ? leftBytes / downBytesPerSecond : null,
+      disconnectsWithBlocks: stats.disconnectsWithBlocks,
+      requeuedBlocks: stats.requeuedBlocks,
+      recovery: stats.recovery,
+      trackers: this.#announcer.status(),
+    };
+  }
+
+  /** When {@linkcode handleDeadline} has to be called. */
+  get nextDeadlineMs(): number {
+    return Math.min(this.#manager.nextDeadlineMs, this.#announcer.nextDeadlineMs);
+  }
+
+  /** The time has come for something. */
+  handleDeadline(nowMs: number): void {
+    this.#rate(nowMs);
+    this.#manager.handleDeadline(nowMs);
+    this.#announcer.handleDeadline(nowMs);
+    const isAlone = this.#manager.connectionCount === 0 && !this.#manager.have.isFull;
+    if (isAlone && this.#manager.wantsPeers) this.#announcer.wantPeers(nowMs);
+    this.#announce();
+  }
+
+  /** Our handshake. */
+  get handshake(): HandshakeFields {
+    return {
+      infoHash: this.torrent.swarmHash,
+      peerId: this.#context.peerId,
+      fast: true,
+      extended: true,
+    };
+  }
+
+  /** A peer dialled us, and the handshakes are done. */
+  handleIncoming(greeted: Greeted, address: PeerAddress): void {
+    this.#attach(greeted, address, true);
+  }
+
+  /**
+   * Ends: closes the connections, waits for the pieces that are being stored, and takes leave of the trackers, two
+   * seconds at most.
+   */
+  async close(): Promise<void> {
+    this.#ended.abort();
+    this.#manager.end(this.#context.nowMs());
+    await Promise.all([this.#farewell(), ...this.#storing]);
+  }
+
+  // What the manager asks for.
+
+  flush(connection: Connection): void {
+    this.#sockets.get(connection)?.flush();
+  }
+
+  closed(connection: Connection, reason: CloseReason, message: string): void {
+    logger.debug("{address} closed ({reason}): {message}", {
+      address: connection.address,
+      reason,
+      message,
+    });
+    this.#sockets.get(connection)?.close();
+    this.#sockets.delete(connection);
+  }
+
+  dial(address: PeerAddress): void {
+    dialPeer(address, this.handshake, this.#ended.signal).then(
+      (greeted) => this.#attach(greeted, address, false),
+      (error: Error) => {
+        logger.debug("{address} not reached: {message}", {
+          address: formatAddress(address),
+          message: error.message,
+        });
+        this.#manager.handleDialFailed(address, this.#context.nowMs());
+        this.#afterInput();
+      },
+    );
+  }
+
+  storePiece(piece: number, data: Uint8Array<ArrayBuffer>): void {
+    const stored = this.#store.write(piece, data).then(
+      (outcome) => {
+        if (outcome === "corrupt") logger.info("piece {piece} fails its hash", { piece });
+        this.#manager.handleStored(piece, outcome, this.#context.nowMs());
+      },
+      (error: unknown) => {
+        this.#completion.reject(error);
+        this.#manager.end(this.#context.nowMs());
+        this.#manager.handleStored(piece, "failed", this.#context.nowMs());
+      },
+    ).finally(() => {
+      this.#storing.delete(stored);
+      this.#afterInput();
+    });
+    this.#storing.add(stored);
+  }
+
+  readSpan(key: number, piece: number, begin: number, target: Uint8Array<ArrayBuffer>): void {
+    this.#store.read(piece, begin, target).then(
+      () => this.#manager.handleRead(key, true, this.#context.nowMs()),
+      (error: Error) => {
+        logger.warn("piece {piece} cannot be read: {message}", { piece, message: error.message });
+        this.#manager.handleRead(key, false, this.#context.nowMs());
+      },
+    ).finally(() => this.#afterInput());
+  }
+
+  pieceDone(piece: number): void {
+    this.#haveBytes += this.torrent.geometry.pieceBytes(piece);
+    if (!this.#manager.have.isFull) return;
+    this.#announcer.complete(this.#context.nowMs());
+    this.#completion.resolve();
+    this.#announce();
+  }
+
+  /** Asks to be woken when the manager's deadline comes. */
+  #afterInput(): void {
+    this.#context.arm(this.#manager.nextDeadlineMs);
+  }
+
+  #attach(greeted: Greeted, address: PeerAddress, isIncoming: boolean): void {
+    const { socket, handshake, rest } = greeted;
+    const arrival: Arrival = {
+      address,
+      peerId: handshake.peerId,
+      isIncoming,
+      isFast: handshake.fast,
+      isExtended: handshake.extended,
+    };
+    const attached = this.#manager.attach(arrival, this.#context.nowMs());
+    if (typeof attached === "string") {
+      logger.debug("{address} refused: {reason}", {
+        address: formatAddress(address),
+        reason: attached,
+      });
+      socket.close();
+      return;
+    }
+    const peer = new PeerSocket(
+      socket,
+      this.#manager,
+      attached,
+      this.#context.nowMs,
+      () => this.#afterInput(),
+    );
+    this.#sockets.set(attached, peer);
+    peer.flush();
+    peer.run(rest);
+    this.#afterInput();
+  }
+
+  /** Takes what came and went since the last time into the rates that are shown. */
+  #rate(nowMs: number): void {
+    const { downloadedBytes, uploadedBytes } = this.#manager.stats;
+    this.#downRate.add(downloadedBytes - this.#rated.down, nowMs);
+    this.#upRate.add(uploadedBytes - this.#rated.up, nowMs);
+    this.#rated = { down: downloadedBytes, up: uploadedBytes };
+  }
+
+  /** Carries out the announcer's orders, one after the other, until there is none. */
+  #announce(): void {
+    this.#announcing ??= this.#announceAll().finally(() => {
+      this.#announcing = null;
+      this.#context.arm(this.nextDeadlineMs);
+    });
+    this.#context.arm(this.nextDeadlineMs);
+  }
+
+  async #announceAll(): Promise<void> {
+    const { port, hostname, peerId, key, nowMs } = this.#context;
+    for (;;) {
+      const order = this.#announcer.takeAnnounce();
+      if (order === null) return;
+      const { stats } = this.#manager;
+      try {
+        const result = await announceHttp(order.url, {
+          infoHash: this.torrent.swarmHash,
+          peerId,
+          port,
+          key,
+          uploaded: stats.uploadedBytes,
+          downloaded: stats.verifiedBytes,
+          left: this.torrent.geometry.totalBytes - this.#haveBytes,
+          event: order.event,
+          numWant: order.event === "stopped" ? 0 : PEERS_WANTED,
+          ...(hostname !== undefined && { hostname }),
+          ...(order.trackerId !== null && { trackerId: order.trackerId }),
+        }, { signal: this.#announceAbort.signal });
+        this.#announcer.handleResult(order.url, result, nowMs());
+        if (result.ok) this.#manager.addPeers(result.peers, nowMs());
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        logger.info("announce failed: {message}", { message });
+        this.#announcer.handleError(order.url, message, nowMs());
+      }
+    }
+  }
+
+  /** Tells the trackers that we leave; gives up after {@linkcode FAREWELL_MS_MAX}. */
+  async #farewell(): Promise<void> {
+    const { nowMs } = this.#context;
+    const underWay = this.#announceAbort;
+    const farewell = new AbortController();
+    this.#announceAbort = farewell;
+    // The announce that is under way, `completed` perhaps, gets half of the time.
+    const timers = [
+      setTimeout(() => underWay.abort(), FAREWELL_MS_MAX / 2),
+      setTimeout(() => farewell.abort(), FAREWELL_MS_MAX),
+    ];
+    this.#announcer.stop(nowMs());
+    await this.#announcing;
+    while (!this.#announcer.isStopped && !farewell.signal.aborted) await this.#announceAll();
+    timers.forEach(clearTimeout);
+  }
+}
+
+/** Bytes of the pieces in a bitfield. */
+function bytesOf(have: Bitfield, geometry: Geometry): number {
+  let bytes = 0;
+  have.forEachSet((piece) => bytes += geometry.pieceBytes(piece));
+  return bytes;
+}

@@ -1,0 +1,95 @@
+/**
+ * Verifies what is there of a torrent, and tells how far it is.
+ *
+ * @module
+ */
+import { basename, dirname, resolve } from "node:path";
+import type { Torrent } from "@enjambre/metainfo";
+import { type DiskStore, type DiskStoreOptions, openDiskStore } from "@enjambre/storage";
+import type { CommandContext } from "./context.ts";
+import { CommandFailure } from "./failure.ts";
+import { type WorkMeter, workMeter } from "./work_deno.ts";
+
+/** What a check found. */
+export interface Checked {
+  /** The good pieces, bit 0 the high bit of byte 0. */
+  readonly have: Uint8Array;
+  /** How many there are. */
+  readonly goodPieces: number;
+  /** Bytes in them. */
+  readonly goodBytes: number;
+  /** Indices of the others, ascending. */
+  readonly bad: readonly number[];
+}
+
+/** Opens the files of a torrent; one that has no v1 hashes is refused. */
+export async function openContent(
+  torrent: Torrent,
+  directory: string,
+  options: DiskStoreOptions = {},
+): Promise<DiskStore> {
+  if (torrent.infoHash === null) {
+    throw new CommandFailure(
+      "not-supported",
+      `${torrent.name} is a torrent of version 2 only, which is not supported yet; is there a hybrid one?`,
+    );
+  }
+  return await openDiskStore(torrent, directory, options);
+}
+
+/**
+ * Verifies what is there. `showsObjects` tells whether progress is printed as JSON objects too.
+ */
+export async function checkContent(
+  store: DiskStore,
+  context: CommandContext,
+  showsObjects: boolean = true,
+): Promise<Checked> {
+  const { geometry } = store;
+  const meter: WorkMeter = workMeter("Verifying", geometry.totalBytes, context, showsObjects);
+  const bad: number[] = [];
+  let goodBytes = 0;
+  const have = await store.check({
+    signal: context.signal,
+    onPiece: (piece, good) => {
+      const bytes = geometry.pieceBytes(piece);
+      if (good) goodBytes += bytes;
+      else bad.push(piece);
+      meter.add(bytes);
+    },
+  });
+  meter.end();
+  bad.sort((a, b) => a - b);
+  return { have, goodPieces: geometry.pieceCount - bad.length, goodBytes, bad };
+}
+
+/** Refuses content of which something is missing, and says what would help. */
+export async function assertWholeContent(
+  torrent: Torrent,
+  { bad, goodPieces }: Checked,
+  source: string,
+  directory: string,
+): Promise<void> {
+  if (bad.length === 0) return;
+  const { pieceCount } = torrent.geometry;
+  const hint = await misplacedHint(torrent, directory);
+  const what = goodPieces === 0
+    ? `Nothing of ${torrent.name} is in ${directory}`
+    : `${bad.length} of ${pieceCount} pieces of ${torrent.name} are missing or damaged in ${directory}`;
+  const remedy = hint ??
+    `enjambre download ${source} --output ${directory} --seed fetches them, then seeds`;
+  throw new CommandFailure("incomplete", `${what}; ${remedy}`);
+}
+
+/** "Its parent is meant": where the folder itself has the torrent's name, the content may lie beside what was looked at. */
+export async function misplacedHint(torrent: Torrent, directory: string): Promise<string | null> {
+  try {
+    const info = await Deno.stat(directory);
+    const isFile = info.isFile || info.isDirectory && torrent.geometry.files.length > 1;
+    const path = resolve(directory);
+    if (!isFile || basename(path) !== torrent.name) return null;
+    return `if that is the content itself, give the folder around it, ${dirname(path)}`;
+  } catch {
+    return `there is no folder ${directory}`;
+  }
+}

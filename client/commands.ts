@@ -1,0 +1,151 @@
+/**
+ * What a command line can ask for, once it is read.
+ *
+ * @module
+ */
+import type { PeerAddress } from "@enjambre/peerwire";
+
+/** The command words, in the order in which help shows them. */
+export const COMMAND_NAMES = [
+  "download",
+  "seed",
+  "create",
+  "show",
+  "verify",
+  "tracker",
+  "demo",
+] as const;
+
+/** A command word. */
+export type CommandName = typeof COMMAND_NAMES[number];
+
+/** How much is printed, and how; every command takes these. */
+export interface OutputOptions {
+  /** One JSON object per line on standard output. */
+  readonly json: boolean;
+  /** Errors and results only. */
+  readonly quiet: boolean;
+  /** What happens inside, too. */
+  readonly verbose: boolean;
+}
+
+/** How to take part in a swarm. */
+export interface SwarmOptions {
+  /** Peers to begin with. */
+  readonly peers: readonly PeerAddress[];
+  /** Tracker URLs, asked before the torrent's own. */
+  readonly trackers: readonly string[];
+  /** The port to listen on. */
+  readonly port?: number;
+  /** The name under which others reach us. */
+  readonly hostname?: string;
+  /** Most connections at once. */
+  readonly peersMax?: number;
+  /** Most that is sent, bytes per second. */
+  readonly uploadLimit?: number;
+}
+
+/** Download a torrent. */
+export interface DownloadCommand extends SwarmOptions {
+  readonly name: "download";
+  /** A `.torrent` file or an http(s) URL of one. */
+  readonly source: string;
+  /** The folder to download into. */
+  readonly output: string;
+  /** Go on as a seed. */
+  readonly seed: boolean;
+}
+
+/** Seed a torrent. */
+export interface SeedCommand extends SwarmOptions {
+  readonly name: "seed";
+  /** A `.torrent` file or an http(s) URL of one. */
+  readonly source: string;
+  /** The folder that holds the content. */
+  readonly archives: string;
+}
+
+/** Make a torrent. */
+export interface CreateCommand {
+  readonly name: "create";
+  /** A file or a folder. */
+  readonly path: string;
+  /** Tracker URLs, a tier each. */
+  readonly trackers: readonly string[];
+  /** Where to write the torrent; left out: `NAME.torrent` in the current folder. */
+  readonly output?: string;
+  /** Bytes in a piece; left out: chosen by size. */
+  readonly pieceLength?: number;
+  /** Whether its peers may come from its trackers only. */
+  readonly private: boolean;
+  /** Words for people. */
+  readonly comment?: string;
+}
+
+/** Show what a torrent or a magnet link holds. */
+export interface ShowCommand {
+  readonly name: "show";
+  /** A `.torrent` file, an http(s) URL of one, or a magnet link. */
+  readonly source: string;
+}
+
+/** Check data against a torrent. */
+export interface VerifyCommand {
+  readonly name: "verify";
+  /** A `.torrent` file or an http(s) URL of one. */
+  readonly source: string;
+  /** The folder that holds the content. */
+  readonly directory: string;
+}
+
+/** Run a tracker. */
+export interface TrackerCommand {
+  readonly name: "tracker";
+  /** The address to listen on. */
+  readonly hostname: string;
+  /** The port to listen on. */
+  readonly port: number;
+  /** How often peers are to announce; left out: the tracker's own default. */
+  readonly intervalSeconds?: number;
+}
+
+/** Show a swarm at work. */
+export interface DemoCommand {
+  readonly name: "demo";
+  /** What stands after the command word. */
+  readonly args: readonly string[];
+}
+
+/** Print help. */
+export interface HelpCommand {
+  readonly name: "help";
+  /** The command that it is about; null for all of them. */
+  readonly topic: CommandName | null;
+  /** Whether it was asked for; if not, nothing was, and that is wrong usage. */
+  readonly isWanted: boolean;
+}
+
+/** Print the version. */
+export interface VersionCommand {
+  readonly name: "version";
+}
+
+/** What a command line asks for. */
+export type Command =
+  | DownloadCommand
+  | SeedCommand
+  | CreateCommand
+  | ShowCommand
+  | VerifyCommand
+  | TrackerCommand
+  | DemoCommand
+  | HelpCommand
+  | VersionCommand;
+
+/** A command line, read. */
+export interface CommandLine {
+  /** What to do. */
+  readonly command: Command;
+  /** How to tell. */
+  readonly output: OutputOptions;
+}

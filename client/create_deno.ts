@@ -1,0 +1,160 @@
+/**
+ * `enjambre create`.
+ *
+ * @module
+ */
+import { basename, dirname, join, resolve } from "node:path";
+import {
+  buildTorrent,
+  choosePieceLength,
+  formatMagnet,
+  hexOfHash,
+  parseTorrent,
+  type Torrent,
+} from "@enjambre/metainfo";
+import { hashScan, type Scan, scanPath } from "@enjambre/storage";
+import type { CreateCommand } from "./commands.ts";
+import type { CommandContext } from "./context.ts";
+import { asFailure, CommandFailure, EXIT_DONE } from "./failure.ts";
+import { formatBytes, formatCount, formatPieceLength } from "./text.ts";
+import { PROGRAM } from "./version.ts";
+import { workMeter } from "./work_deno.ts";
+
+/** Makes a torrent of a file or a folder; resolves with the exit code. */
+export async function runCreate(command: CreateCommand, context: CommandContext): Promise<number> {
+  const { reporter, signal } = context;
+  const scan = await scanPath(command.path);
+  for (const path of scan.skipped) {
+    reporter.warn(`left out, as it is neither file nor folder: ${path}`);
+  }
+  if (scan.totalBytes === 0) {
+    const what = scan.files.length === 0 ? "there are no files in it" : "all of it is empty";
+    throw new CommandFailure("empty", `Cannot make a torrent of ${command.path}: ${what}`);
+  }
+  const file = command.output ?? `${scan.name}.torrent`;
+  await assertFree(file);
+  const pieceLength = command.pieceLength ?? choosePieceLength(scan.totalBytes);
+  const meter = workMeter("Hashing", scan.totalBytes, context, true);
+  let leftBytes = scan.totalBytes;
+  const pieceHashes = await hashScan(scan, pieceLength, {
+    signal,
+    onPiece: () => {
+      const bytes = Math.min(pieceLength, leftBytes);
+      leftBytes -= bytes;
+      meter.add(bytes);
+    },
+  });
+  meter.end();
+  const bytes = build(command, scan, pieceLength, pieceHashes);
+  await writeNew(file, bytes);
+  report(await parseTorrent(bytes), file, command, context);
+  return EXIT_DONE;
+}
+
+function build(
+  command: CreateCommand,
+  scan: Scan,
+  pieceLength: number,
+  pieceHashes: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  try {
+    return buildTorrent({
+      name: scan.name,
+      files: scan.files,
+      pieceLength,
+      pieceHashes,
+      private: command.private,
+      trackers: command.trackers.map((url) => [url]),
+      comment: command.comment,
+      createdBy: PROGRAM,
+      creationDateSeconds: Math.floor(Date.now() / 1000),
+    });
+  } catch (cause) {
+    // A name that no torrent can hold, say.
+    if (cause instanceof TypeError) {
+      throw new CommandFailure("create", cause.message, undefined, { cause });
+    }
+    throw cause;
+  }
+}
+
+function report(
+  torrent: Torrent,
+  file: string,
+  command: CreateCommand,
+  { reporter }: CommandContext,
+): void {
+  const { geometry, infoHash, name, trackers } = torrent;
+  const magnet = formatMagnet({ infoHash, name, trackers, totalBytes: geometry.contentBytes });
+  const pieces = formatCount(geometry.pieceCount, "piece");
+  reporter.say([
+    `Made ${file}: ${formatBytes(geometry.contentBytes)} in ${
+      formatCount(geometry.files.length, "file")
+    }, ${pieces} of ${formatPieceLength(geometry.pieceLength)}`,
+    `Info-hash  ${hexOfHash(infoHash!)}`,
+    `Magnet     ${magnet}`,
+  ].join("\n"));
+  if (command.trackers.length === 0) {
+    reporter.warn(
+      command.private
+        ? "a private torrent without a tracker finds no peers; add one with --tracker URL"
+        : "it names no tracker; whoever downloads it has to give --tracker or --peer",
+    );
+  }
+  reporter.event("created", {
+    file,
+    name,
+    infoHash: hexOfHash(infoHash!),
+    pieceLength: geometry.pieceLength,
+    pieceCount: geometry.pieceCount,
+    totalBytes: geometry.contentBytes,
+    files: geometry.files.length,
+    magnet,
+  });
+}
+
+/** Refuses to replace anything, and a folder that is not there, before hours of hashing. */
+async function assertFree(file: string): Promise<void> {
+  const info = await statOrNull(file);
+  if (info !== null) {
+    const what = info.isDirectory ? "a folder of that name is there" : "it exists already";
+    throw new CommandFailure(
+      "exists",
+      `Cannot write ${file}: ${what}; remove it, or give another name with --output FILE`,
+    );
+  }
+  const folder = dirname(resolve(file));
+  if ((await statOrNull(folder))?.isDirectory) return;
+  throw new CommandFailure("not-found", `Cannot write ${file}: there is no folder ${folder}`);
+}
+
+async function statOrNull(path: string): Promise<Deno.FileInfo | null> {
+  try {
+    return await Deno.lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return null;
+    }
+    throw error;
+  }
+}
+
+/** Writes a file that is there whole or not at all. */
+async function writeNew(file: string, bytes: Uint8Array): Promise<void> {
+  const folder = dirname(resolve(file));
+  let temporary: string | null = join(folder, `.enjambre-${crypto.randomUUID()}.part`);
+  try {
+    await Deno.writeFile(temporary, bytes, { createNew: true });
+    await assertFree(file);
+    await Deno.rename(temporary, join(folder, basename(file)));
+    temporary = null;
+  } catch (cause) {
+    if (cause instanceof CommandFailure) throw cause;
+    const { code } = asFailure(cause);
+    // Without "open '…'": it names the temporary file.
+    const reason = cause instanceof Error ? cause.message.split(": ")[0] : String(cause);
+    throw new CommandFailure(code, `Cannot write ${file}: ${reason}`, undefined, { cause });
+  } finally {
+    if (temporary !== null) await Deno.remove(temporary).catch(() => {});
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * `enjambre download`.
+ *
+ * @module
+ */
+import { dirname, resolve } from "node:path";
+import { hexOfHash, type Torrent } from "@enjambre/metainfo";
+import type { DiskStore } from "@enjambre/storage";
+import type { ActiveTorrent, TorrentSnapshot } from "./active_torrent_deno.ts";
+import { checkContent, type Checked, openContent } from "./check_deno.ts";
+import type { DownloadCommand } from "./commands.ts";
+import type { CommandContext } from "./context.ts";
+import { CommandFailure, EXIT_DONE, EXIT_INTERRUPTED, interruption } from "./failure.ts";
+import { seedUntilInterrupted } from "./seed_deno.ts";
+import { readTorrent } from "./source_deno.ts";
+import {
+  assertReachable,
+  listen,
+  progressFields,
+  swarmView,
+  trackerTiers,
+  watchSwarm,
+} from "./swarm_deno.ts";
+import { formatBytes, formatCount, formatDuration, formatPercent, formatRate } from "./text.ts";
+
+/** Fetches what is missing of a torrent; resolves with the exit code. */
+export async function runDownload(
+  command: DownloadCommand,
+  context: CommandContext,
+): Promise<number> {
+  const torrent = await readTorrent(command.source, { signal: context.signal });
+  const store = await openContent(torrent, command.output);
+  try {
+    const exitCode = await complete(command, torrent, store, context);
+    await store.close();
+    return exitCode;
+  } catch (error) {
+    // What went wrong first is told; a store in trouble may fail to close as well.
+    await store.close().catch(() => {});
+    throw error;
+  }
+}
+
+async function complete(
+  command: DownloadCommand,
+  torrent: Torrent,
+  store: DiskStore,
+  context: CommandContext,
+): Promise<number> {
+  const checked = await checkContent(store, context);
+  tellWhatIsThere(torrent, checked, command.output, context);
+  if (checked.bad.length > 0) {
+    assertReachable(trackerTiers(torrent, command), command);
+    await assertWritable(command.output);
+  } else if (!command.seed) {
+    await store.close();
+    const nothing = { seconds: 0, gainedBytes: 0, snapshot: null };
+    reportComplete(torrent, nothing, context);
+    return EXIT_DONE;
+  }
+  return await takePart(command, torrent, store, checked, context);
+}
+
+/** What a download came to. */
+interface Outcome {
+  readonly seconds: number;
+  readonly gainedBytes: number;
+  /** Null where nothing had to be fetched. */
+  readonly snapshot: TorrentSnapshot | null;
+}
+
+async function takePart(
+  command: DownloadCommand,
+  torrent: Torrent,
+  store: DiskStore,
+  checked: Checked,
+  context: CommandContext,
+): Promise<number> {
+  const { reporter } = context;
+  const session = listen(command);
+  try {
+    const active = session.add(torrent, store, checked.have, {
+      trackers: trackerTiers(torrent, command),
+      peers: command.peers,
+    });
+    reporter.event("listening", { hostname: command.hostname ?? "0.0.0.0", port: session.port });
+    const outcome = await untilComplete(active, checked, context);
+    if (command.seed) {
+      reportComplete(torrent, outcome, context);
+      reporter.say(`Seeding on port ${session.port} until interrupted`);
+      await seedUntilInterrupted(active, session, context);
+      return EXIT_INTERRUPTED;
+    }
+    await session.close();
+    await store.close();
+    reportComplete(torrent, outcome, context);
+    return EXIT_DONE;
+  } catch (error) {
+    if (error !== context.signal.reason) throw error;
+    throw interruption("Interrupted; what came is kept, run it again to go on from there");
+  } finally {
+    await session.close();
+  }
+}
+
+async function untilComplete(
+  active: ActiveTorrent,
+  checked: Checked,
+  context: CommandContext,
+): Promise<Outcome> {
+  const { reporter } = context;
+  const startMs = performance.now();
+  const tell = (snapshot: TorrentSnapshot): void => {
+    const view = swarmView("Downloading", snapshot, false);
+    reporter.progress(view, progressFields("downloading", snapshot));
+  };
+  if (checked.bad.length > 0) await watchSwarm(active, context, tell, active.completed);
+  const seconds = (performance.now() - startMs) / 1000;
+  const snapshot = active.snapshot();
+  reporter.endProgress();
+  const gainedBytes = snapshot.haveBytes - checked.goodBytes;
+  return { seconds, gainedBytes, snapshot };
+}
+
+function tellWhatIsThere(
+  torrent: Torrent,
+  { goodPieces, goodBytes, bad }: Checked,
+  output: string,
+  { reporter }: CommandContext,
+): void {
+  const { pieceCount, totalBytes, contentBytes } = torrent.geometry;
+  reporter.event("checked", { pieces: pieceCount, good: goodPieces, goodBytes, totalBytes });
+  const what = `${torrent.name} (${formatBytes(contentBytes)})`;
+  const where = resolve(output);
+  if (bad.length === 0) return reporter.say(`${what}: all of it is in ${where}`);
+  reporter.say(`Downloading ${what} into ${where}`);
+  if (goodPieces === 0) return;
+  const part = formatPercent(goodBytes, totalBytes);
+  reporter.say(
+    `${goodPieces} of ${formatCount(pieceCount, "piece")} (${part}) are there, the rest is fetched`,
+  );
+}
+
+function reportComplete(torrent: Torrent, outcome: Outcome, { reporter }: CommandContext): void {
+  const { seconds, gainedBytes, snapshot } = outcome;
+  const bytesPerSecond = seconds > 0 ? gainedBytes / seconds : 0;
+  if (snapshot !== null && gainedBytes > 0) {
+    reporter.say(
+      `Downloaded ${formatBytes(gainedBytes)} in ${formatDuration(seconds)}, ` +
+        `${formatRate(bytesPerSecond)}, from ${formatCount(snapshot.sources, "peer")}`,
+    );
+    tellTroubles(snapshot, { reporter });
+  }
+  reporter.event("complete", {
+    infoHash: hexOfHash(torrent.swarmHash),
+    name: torrent.name,
+    bytes: torrent.geometry.contentBytes,
+    seconds: Math.round(seconds * 1000) / 1000,
+    bytesPerSecond: Math.round(bytesPerSecond),
+    gainedBytes,
+    downloadedBytes: snapshot?.downloadedBytes ?? 0,
+    uploadedBytes: snapshot?.uploadedBytes ?? 0,
+    peers: snapshot?.sources ?? 0,
+    wasted: snapshot?.wasted ?? { duplicate: 0, unasked: 0, corrupt: 0, abandoned: 0 },
+    disconnectsWithBlocks: snapshot?.disconnectsWithBlocks ?? 0,
+    requeuedBlocks: snapshot?.requeuedBlocks ?? 0,
+    recovery: snapshot?.recovery ?? { count: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 },
+  });
+}
+
+/** What came for nothing, and which blocks had to be asked of somebody else; nothing where all went well. */
+function tellTroubles(
+  { wasted, requeuedBlocks, recovery }: TorrentSnapshot,
+  { reporter }: Pick<CommandContext, "reporter">,
+): void {
+  const parts = Object.entries(wasted).filter(([, bytes]) => bytes > 0).map(([cause, bytes]) =>
+    `${formatBytes(bytes)} ${cause}`
+  );
+  if (parts.length > 0) reporter.say(`  came for nothing: ${parts.join(", ")}`);
+  if (requeuedBlocks === 0) return;
+  const speed = recovery.count === 0
+    ? ""
+    : `; half of them within ${formatDuration(recovery.p50Ms / 1000)}, all within ${
+      formatDuration(recovery.maxMs / 1000)
+    }`;
+  reporter.say(`  ${formatCount(requeuedBlocks, "block")} asked of another peer${speed}`);
+}
+
+/** Finds out before anything is fetched that nothing could be written. */
+async function assertWritable(directory: string): Promise<void> {
+  let folder = resolve(directory);
+  while (!await isThere(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  try {
+    await Deno.remove(await Deno.makeTempFile({ dir: folder, prefix: ".enjambre-" }));
+  } catch (cause) {
+    // The program may be allowed to write below a folder only; then the first write will tell.
+    if (cause instanceof Deno.errors.NotCapable) return;
+    const reason = cause instanceof Error ? cause.message.split(": ")[0] : String(cause);
+    throw new CommandFailure(
+      "permission",
+      `Cannot write to ${folder}: ${reason}; choose another folder with --output`,
+      undefined,
+      { cause },
+    );
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * The client: a session that takes part in swarms, for programs that want to embed one. The command line
+ * is beside it, in `main.ts`.
+ *
+ * @module
+ */
+export { ActiveTorrent, type TorrentContext, type TorrentSnapshot } from "./active_torrent_deno.ts";
+export { CommandFailure } from "./failure.ts";
+export { type AddOptions, Session, type SessionOptions } from "./session_deno.ts";
+export {
+  readTorrent,
+  SOURCE_BYTES_MAX,
+  SOURCE_TIMEOUT_MS,
+  type SourceOptions,
+} from "./source_deno.ts";
+export { PROGRAM, VERSION } from "./version.ts";

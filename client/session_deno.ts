@@ -1,0 +1,206 @@
+/**
+ * The session: one listening socket, one clock, one timer, and the torrents that share them.
+ *
+ * @module
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { hexOfHash, type Torrent } from "@enjambre/metainfo";
+import {
+  greetPeer,
+  makePeerId,
+  type PeerAddress,
+  REQUEST_BYTES_MAX,
+  TokenBucket,
+} from "@enjambre/peerwire";
+import type { PieceStore } from "@enjambre/storage";
+import { ActiveTorrent, type TorrentContext } from "./active_torrent_deno.ts";
+
+const logger = getLogger(["enjambre", "client"]);
+
+/** The port that is tried first where none is given (BEP 3: commonly 6881). */
+const PORT_DEFAULT = 6881;
+
+/** Incoming connections that may be in the middle of their handshake; further ones are closed at once. */
+const GREETINGS_MAX = 64;
+
+/** What a {@linkcode Session} is made from. */
+export interface SessionOptions {
+  /** The name under which others reach us, announced to trackers (`hostname=`). */
+  readonly hostname?: string;
+  /** The port to listen on; left out: 6881, or any free one where that is taken. */
+  readonly port?: number;
+  /** Most connections of one torrent at once. */
+  readonly connectionsMax?: number;
+  /** Payload that all torrents together may send, bytes per second; left out: no limit. */
+  readonly uploadLimit?: number;
+}
+
+/** What {@linkcode Session.add} is told about a torrent. */
+export interface AddOptions {
+  /** Announce URLs by tier (BEP 12). */
+  readonly trackers: readonly (readonly string[])[];
+  /** Peers that are known from elsewhere. */
+  readonly peers: readonly PeerAddress[];
+}
+
+/**
+ * Takes part in swarms, any number of torrents over one port.
+ *
+ * @example
+ * ```ts ignore
+ * import { Session } from "@enjambre/client";
+ * import { parseTorrent } from "@enjambre/metainfo";
+ * import { openDiskStore } from "@enjambre/storage";
+ *
+ * const torrent = await parseTorrent(await Deno.readFile("debian.torrent"));
+ * const store = await openDiskStore(torrent, "downloads");
+ * const session = Session.listen({});
+ * const active = session.add(torrent, store, await store.check(), {
+ *   trackers: torrent.trackers,
+ *   peers: [],
+ * });
+ * await active.completed;
+ * await session.close();
+ * await store.close();
+ * ```
+ */
+export class Session {
+  readonly #listener: Deno.TcpListener;
+  readonly #torrents = new Map<string, ActiveTorrent>();
+  readonly #context: TorrentContext;
+  readonly #ended = new AbortController();
+  #greetings = 0;
+  #closed: Promise<void> | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #armedForMs = Infinity;
+
+  private constructor(listener: Deno.TcpListener, options: SessionOptions) {
+    this.#listener = listener;
+    const nowMs = () => performance.now();
+    this.#context = {
+      peerId: makePeerId(crypto.getRandomValues(new Uint8Array(12))),
+      key: crypto.getRandomValues(new Uint32Array(1))[0]!,
+      port: listener.addr.port,
+      ...(options.hostname !== undefined && { hostname: options.hostname }),
+      ...(options.connectionsMax !== undefined && { connectionsMax: options.connectionsMax }),
+      ...(options.uploadLimit !== undefined &&
+        { uploadBucket: new TokenBucket(options.uploadLimit, REQUEST_BYTES_MAX) }),
+      nowMs,
+      arm: (deadlineMs) => this.#arm(deadlineMs),
+    };
+    this.#accept();
+  }
+
+  /** Listens for peers. @throws {Deno.errors.AddrInUse} where the port that was asked for is taken */
+  static listen(options: SessionOptions): Session {
+    if (options.port !== undefined) return new Session(listenOn(options.port), options);
+    try {
+      return new Session(listenOn(PORT_DEFAULT), options);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+      return new Session(listenOn(0), options);
+    }
+  }
+
+  /** The port that peers reach us on. */
+  get port(): number {
+    return this.#context.port;
+  }
+
+  /**
+   * Takes part in a torrent's swarm.
+   *
+   * @param store where its pieces are; the caller closes it after the session
+   * @param have what `store.check()` found
+   */
+  add(torrent: Torrent, store: PieceStore, have: Uint8Array, options: AddOptions): ActiveTorrent {
+    const key = hexOfHash(torrent.swarmHash);
+    if (this.#torrents.has(key)) throw new RangeError(`Torrent ${key} is in this session already`);
+    const active = new ActiveTorrent(torrent, store, have, options.trackers, this.#context);
+    this.#torrents.set(key, active);
+    active.start(options.peers);
+    return active;
+  }
+
+  /** Ends all torrents, as {@linkcode ActiveTorrent.close} says, and listens no more. A second call waits for the first. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#ended.abort();
+    this.#listener.close();
+    await Promise.all([...this.#torrents.values()].map((active) => active.close()));
+    clearTimeout(this.#timer);
+  }
+
+  async #accept(): Promise<void> {
+    for await (const socket of this.#listener) {
+      if (this.#greetings >= GREETINGS_MAX) {
+        socket.close();
+        continue;
+      }
+      this.#greetings++;
+      this.#greet(socket).finally(() => this.#greetings--);
+    }
+  }
+
+  async #greet(socket: Deno.TcpConn): Promise<void> {
+    const { hostname, port } = socket.remoteAddr;
+    const find = (infoHash: Uint8Array) => this.#torrents.get(hexOfHash(infoHash));
+    try {
+      const greeted = await greetPeer(
+        socket,
+        (infoHash) => find(infoHash)?.handshake ?? null,
+        this.#ended.signal,
+      );
+      find(greeted.handshake.infoHash)!.handleIncoming(greeted, {
+        host: plainHost(hostname),
+        port,
+      });
+    } catch (error) {
+      logger.debug("{hostname}:{port} not accepted: {message}", {
+        hostname,
+        port,
+        message: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  /** Makes sure that the one timer goes off by this time. */
+  #arm(deadlineMs: number): void {
+    if (deadlineMs >= this.#armedForMs || this.#ended.signal.aborted) return;
+    clearTimeout(this.#timer);
+    this.#armedForMs = deadlineMs;
+    const delayMs = Math.max(0, deadlineMs - this.#context.nowMs());
+    this.#timer = setTimeout(() => this.#handleTimer(), delayMs);
+  }
+
+  #handleTimer(): void {
+    this.#armedForMs = Infinity;
+    const nowMs = this.#context.nowMs();
+    let nearestMs = Infinity;
+    for (const active of this.#torrents.values()) {
+      if (active.nextDeadlineMs <= nowMs) active.handleDeadline(nowMs);
+      nearestMs = Math.min(nearestMs, active.nextDeadlineMs);
+    }
+    this.#arm(nearestMs);
+  }
+}
+
+/** Listens on IPv6 and IPv4 at once, or on IPv4 alone where there is no IPv6. */
+function listenOn(port: number): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname: "::", port });
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) throw error;
+    return Deno.listen({ hostname: "0.0.0.0", port });
+  }
+}
+
+/** An IPv4 address that an IPv6 socket reports, without its prefix. */
+function plainHost(hostname: string): string {
+  return hostname.startsWith("::ffff:") && hostname.includes(".") ? hostname.slice(7) : hostname;
+}

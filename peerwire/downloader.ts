@@ -1,0 +1,454 @@
+/**
+ * What to ask of whom: joins the picker, the request table and the piece buffers.
+ *
+ * @module
+ */
+
+import { BLOCK_BYTES, type Geometry } from "@enjambre/metainfo";
+import { auditDownload } from "./audit.ts";
+import type { Bitfield } from "./bitfield.ts";
+import type { Connection } from "./connection.ts";
+import { PeerProtocolError } from "./errors.ts";
+import { Picker } from "./picker.ts";
+import { PiecePool } from "./piece_pool.ts";
+import { type BegunPiece, MISSING, RECEIVED, REQUESTED, RequestTable } from "./requests.ts";
+import type { SwarmStats } from "./stats.ts";
+
+/** Fewest requests kept at a peer that lets us ask: enough that it is never idle while one answer is on its way. */
+const PIPELINE_BLOCKS_MIN = 5;
+
+/** Most requests kept at one peer: 8 MiB in flight, a gigabit over 60 ms. */
+const PIPELINE_BLOCKS_MAX = 500;
+
+/** A pipeline holds what the peer sends in this time, so that lines of up to this delay are kept full. */
+const PIPELINE_SECONDS = 1;
+
+/** A pipeline goes on growing by a block per block while the rate grows by this factor a second. */
+const PROBE_GROWTH = 1.1;
+
+/** After this long without a block, what a peer owes is asked of others. */
+const STALL_MS = 20_000;
+
+/** A peer that rejected a request is left alone for this long, so that the two do not spin. */
+const REJECT_PAUSE_MS = 1000;
+
+/** End game: how many peers are asked for one block at once. */
+const END_GAME_REQUESTS_MAX = 3;
+
+/** Blocks nobody asked for that a peer may send before the connection is closed. */
+const UNASKED_BLOCKS_MAX = 32;
+
+/** What a {@linkcode Downloader} asks its owner to do. */
+export interface DownloaderSink {
+  /** Messages for `connection` were written. */
+  touch(connection: Connection): void;
+  /** Verify this piece and store it, then call {@linkcode Downloader.handleStored}; `data` is borrowed until then. */
+  storePiece(piece: number, data: Uint8Array<ArrayBuffer>): void;
+  /** This connection sent blocks of a piece that failed its hash; `alone` says that no other did. */
+  blame(connection: Connection, alone: boolean, nowMs: number): void;
+}
+
+/** What a {@linkcode Downloader} is made from. */
+export interface DownloaderOptions {
+  /** The arithmetic of the torrent. */
+  readonly geometry: Geometry;
+  /** The pieces that we have; the downloader adds to it. */
+  readonly have: Bitfield;
+  /** The live connections by id, kept by the manager. */
+  readonly connections: ReadonlyMap<number, Connection>;
+  /** Uniform numbers in [0, 1). */
+  readonly random: () => number;
+  /** Bytes that pieces may take in memory. */
+  readonly memoryBytes: number;
+  /** Where what happens is counted. */
+  readonly stats: SwarmStats;
+  /** Who does what is asked. */
+  readonly sink: DownloaderSink;
+}
+
+/** What is on its way from a buffer to the disk. */
+interface PieceAtStore {
+  readonly begun: BegunPiece;
+  readonly buffer: Uint8Array<ArrayBuffer>;
+}
+
+/** The fetching side of one torrent. */
+export class Downloader {
+  /** Availability, for those who say what peers have. */
+  readonly picker: Picker;
+  /** Who was asked for what. */
+  readonly table: RequestTable;
+  readonly #geometry: Geometry;
+  readonly #have: Bitfield;
+  readonly #connections: ReadonlyMap<number, Connection>;
+  readonly #stats: SwarmStats;
+  readonly #sink: DownloaderSink;
+  readonly #pool: PiecePool;
+  readonly #buffers = new Map<number, Uint8Array<ArrayBuffer>>();
+  readonly #storing = new Map<number, PieceAtStore>();
+  /** Connections that have room because a request was cancelled. */
+  readonly #relieved = new Set<Connection>();
+
+  constructor(options: DownloaderOptions) {
+    const { geometry, have, stats } = options;
+    this.#geometry = geometry;
+    this.#have = have;
+    this.#connections = options.connections;
+    this.#stats = stats;
+    this.#sink = options.sink;
+    this.#pool = new PiecePool(geometry.pieceLength, options.memoryBytes);
+    this.picker = new Picker({ pieceCount: geometry.pieceCount, random: options.random });
+    have.forEachSet((piece) => this.picker.begin(piece));
+    this.table = new RequestTable(geometry, {
+      cancel: (id, piece, block) => this.#cancel(id, piece, block),
+      recovered: (delayMs) => stats.addRecovery(delayMs),
+    });
+  }
+
+  /** How many pieces are being verified and stored. */
+  get storingCount(): number {
+    return this.#storing.size;
+  }
+
+  /** Keeps a connection's pipeline full, as far as there is anything to ask it for. */
+  fill(connection: Connection, nowMs: number): void {
+    if (!canBeAsked(connection, nowMs)) return;
+    const { requests } = connection;
+    const hadNone = requests.live === 0;
+    let asked = 0;
+    while (requests.live < connection.pipelineBlocks) {
+      const begun = this.#pieceFor(connection);
+      if (begun === null) {
+        asked += this.#fillInEndGame(connection, nowMs);
+        break;
+      }
+      asked += this.#askMissing(connection, begun, nowMs);
+    }
+    if (asked === 0) return;
+    if (hadNone) connection.lastBlockAtMs = nowMs;
+    this.#sink.touch(connection);
+  }
+
+  /** Asks others for what was lost, then fills every pipeline, those with the most room first. */
+  fillAll(nowMs: number): void {
+    this.#askForLost(nowMs);
+    const byRoom: Connection[] = [];
+    for (const connection of this.#connections.values()) {
+      if (!connection.isChoking && room(connection) > 0) byRoom.push(connection);
+    }
+    byRoom.sort((a, b) => room(b) - room(a));
+    for (const connection of byRoom) this.fill(connection, nowMs);
+  }
+
+  /** Fills the pipelines from which something was cancelled since the last time. */
+  fillRelieved(nowMs: number): void {
+    for (const connection of this.#relieved) this.fill(connection, nowMs);
+    this.#relieved.clear();
+  }
+
+  /** Counts everything anew, and throws where the books do not agree. */
+  audit(nowMs: number): void {
+    auditDownload({
+      geometry: this.#geometry,
+      have: this.#have,
+      connections: [...this.#connections.values()],
+      picker: this.picker,
+      table: this.table,
+      storing: [...this.#storing.keys()],
+      buffers: [...this.#buffers.keys()],
+      buffersInUse: this.#pool.inUse,
+      nowMs,
+    });
+  }
+
+  /** A block came. `buffer` is borrowed. @throws {PeerProtocolError} */
+  handlePiece(
+    connection: Connection,
+    piece: number,
+    begin: number,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    // hot: bench/leech.ts
+    const bytes = end - start;
+    const { nowMs } = connection;
+    this.#stats.downloadedBytes += bytes;
+    const block = this.#geometry.blockAt(piece, begin, bytes);
+    const begun = this.table.piece(piece);
+    const outcome = begun === undefined || block < 0
+      ? "unasked"
+      : this.table.receive(connection.requests, begun, block);
+    if (connection.downloadedBytes === 0) this.#stats.sources++;
+    connection.downloadedBytes += bytes;
+    connection.downRate.add(bytes, nowMs);
+    if (outcome === "unasked") return this.#handleUnasked(connection, piece, block, bytes);
+    connection.pipelineRate.add(bytes, nowMs);
+    connection.lastBlockAtMs = nowMs;
+    connection.isSnubbed = false;
+    if (connection.isProbing) connection.pipelineBlocks++;
+    begun!.data.set(buffer.subarray(start, end), begin);
+    if (begun!.received === begun!.blockCount) this.#store(begun!);
+  }
+
+  /** A peer will not send a block. @returns whether it has to be asked of another */
+  handleReject(
+    connection: Connection,
+    piece: number,
+    begin: number,
+    length: number,
+    nowMs: number,
+  ): boolean {
+    const begun = this.table.piece(piece);
+    const block = this.#geometry.blockAt(piece, begin, length);
+    if (begun === undefined || block < 0) return false;
+    // What we cancelled is rejected too, and so is everything with a choke: neither is a refusal.
+    if (!this.table.wasAsked(connection.requests, begun, block)) return false;
+    if (!connection.isChoking) connection.askAgainAtMs = nowMs + REJECT_PAUSE_MS;
+    const isLost = this.table.giveBack(connection.requests, begun, block, nowMs);
+    if (isLost) this.#stats.requeuedBlocks++;
+    return isLost;
+  }
+
+  /** A peer choked us. @returns whether blocks have to be asked of others */
+  handleChoked(connection: Connection, nowMs: number): boolean {
+    // With BEP 6 each request is still answered or rejected; what comes in spite of the choke is welcome.
+    const { requests } = connection;
+    if (!connection.isFast) connection.unaskedBlocks -= requests.live + requests.late;
+    const lost = connection.isFast
+      ? this.table.expire(requests, nowMs)
+      : this.table.giveBackAll(requests, nowMs);
+    this.#stats.addRequeued(lost);
+    return lost > 0;
+  }
+
+  /** A connection is over. @returns whether blocks have to be asked of others */
+  handleClosed(connection: Connection, nowMs: number): boolean {
+    const lost = this.table.close(connection.requests, nowMs);
+    this.#stats.addRequeued(lost);
+    return lost > 0;
+  }
+
+  /** Once a second and connection: follows its rate, and gives up on what it owes when it stalls. @returns whether blocks have to be asked of others */
+  handleTick(connection: Connection, nowMs: number): boolean {
+    this.adapt(connection, nowMs);
+    const rate = connection.pipelineRate.bytesPerSecond(nowMs);
+    if (connection.isProbing && rate > 0) {
+      connection.isProbing = rate > connection.probedRate * PROBE_GROWTH;
+      connection.probedRate = rate;
+    }
+    if (connection.requests.head < 0 || nowMs - connection.lastBlockAtMs < STALL_MS) return false;
+    connection.isSnubbed = true;
+    connection.isProbing = false;
+    connection.lastBlockAtMs = nowMs;
+    this.adapt(connection, nowMs);
+    this.table.forgetLate(connection.requests);
+    const lost = this.table.expire(connection.requests, nowMs);
+    this.#stats.addRequeued(lost);
+    return lost > 0;
+  }
+
+  /** Sets how many requests a connection gets by what it delivers. */
+  adapt(connection: Connection, nowMs: number): void {
+    const rate = connection.pipelineRate.bytesPerSecond(nowMs);
+    let blocks = Math.ceil(rate * PIPELINE_SECONDS / BLOCK_BYTES);
+    if (connection.isProbing) blocks = Math.max(blocks, connection.pipelineBlocks);
+    if (connection.isSnubbed) blocks = PIPELINE_BLOCKS_MIN;
+    connection.pipelineBlocks = Math.min(
+      Math.max(blocks, PIPELINE_BLOCKS_MIN),
+      requestsMax(connection),
+    );
+  }
+
+  /**
+   * What became of a piece: stored, not what the torrent says it is, or not storable now.
+   *
+   * @returns whether we have the piece now
+   */
+  handleStored(
+    piece: number,
+    outcome: "stored" | "corrupt" | "failed",
+    nowMs: number,
+  ): boolean {
+    const { begun, buffer } = this.#storing.get(piece)!;
+    this.#storing.delete(piece);
+    this.#pool.release(buffer);
+    if (outcome === "stored") {
+      this.#have.set(piece);
+      this.#stats.verifiedBytes += this.#geometry.pieceBytes(piece);
+      if (this.#have.isFull) this.#pool.trim();
+      return true;
+    }
+    this.picker.giveBack(piece);
+    if (outcome === "corrupt") {
+      this.#stats.wasted.corrupt += this.#geometry.pieceBytes(piece);
+      const senders = new Set(begun.senders);
+      for (const id of senders) {
+        const connection = this.#connections.get(id);
+        if (connection !== undefined) this.#sink.blame(connection, senders.size === 1, nowMs);
+      }
+    }
+    return false;
+  }
+
+  /** A begun piece with missing blocks that the peer has, beginning one where there is none. */
+  #pieceFor(connection: Connection): BegunPiece | null {
+    for (const begun of this.table.withMissing) {
+      if (connection.has.has(begun.piece) && this.#canAsk(connection, begun)) return begun;
+    }
+    const piece = this.picker.pick(connection.has);
+    if (piece < 0) return null;
+    const buffer = this.#pool.acquire() ?? this.#abandonOne();
+    if (buffer === null) return null;
+    this.picker.begin(piece);
+    this.#buffers.set(piece, buffer);
+    return this.table.begin(piece, buffer.subarray(0, this.#geometry.pieceBytes(piece)));
+  }
+
+  /**
+   * Asks for every block that was lost, each of the peer with the most room; beyond its pipeline if need be, for
+   * these blocks were due already, and no piece is to wait for a line that is free only later.
+   */
+  #askForLost(nowMs: number): void {
+    for (const begun of this.table.withMissing) {
+      for (let block = begun.cursor; block < begun.blockCount; block++) {
+        if (begun.states[block] !== MISSING || begun.lostAtMs[block]! < 0) continue;
+        const connection = this.#roomiest(begun, block, nowMs);
+        if (connection === null) continue;
+        if (connection.requests.live === 0) connection.lastBlockAtMs = nowMs;
+        this.#ask(connection, begun, block, nowMs);
+        this.#sink.touch(connection);
+      }
+    }
+  }
+
+  /** Of the peers that would send this block, the one with the most room; null where there is none. */
+  #roomiest(begun: BegunPiece, block: number, nowMs: number): Connection | null {
+    let best: Connection | null = null;
+    for (const connection of this.#connections.values()) {
+      if (!canBeAsked(connection, nowMs) || !connection.has.has(begun.piece)) continue;
+      if (connection.requests.live >= requestsMax(connection)) continue;
+      if (this.table.wasAsked(connection.requests, begun, block)) continue;
+      if (best === null || room(connection) > room(best)) best = connection;
+    }
+    return best;
+  }
+
+  /** Whether some missing block of the piece is not one that this peer still owes us, late. */
+  #canAsk(connection: Connection, begun: BegunPiece): boolean {
+    if (connection.requests.late === 0) return true;
+    for (let block = begun.cursor; block < begun.blockCount; block++) {
+      if (
+        begun.states[block] === MISSING && !this.table.wasAsked(connection.requests, begun, block)
+      ) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Asks for missing blocks of one piece, in order, as far as the pipeline goes. @returns how many */
+  #askMissing(connection: Connection, begun: BegunPiece, nowMs: number): number {
+    const { requests } = connection;
+    let asked = 0;
+    let block = this.table.firstMissing(begun);
+    for (; block < begun.blockCount && requests.live < connection.pipelineBlocks; block++) {
+      if (begun.states[block] !== MISSING) continue;
+      if (requests.late > 0 && this.table.wasAsked(requests, begun, block)) continue;
+      this.#ask(connection, begun, block, nowMs);
+      asked++;
+      if (begun.missing === 0) break;
+    }
+    return asked;
+  }
+
+  /** Asks for blocks that others were asked for, when there is nothing else left to ask of anybody. */
+  #fillInEndGame(connection: Connection, nowMs: number): number {
+    if (this.picker.reachableCount > 0) return 0;
+    const { requests } = connection;
+    let asked = 0;
+    for (const begun of this.table.begun) {
+      if (!connection.has.has(begun.piece)) continue;
+      for (let block = 0; block < begun.blockCount; block++) {
+        if (requests.live >= connection.pipelineBlocks) return asked;
+        if (begun.states[block] !== REQUESTED) continue;
+        if (this.table.wasAsked(requests, begun, block)) continue;
+        if (this.table.liveRequests(begun, block) >= END_GAME_REQUESTS_MAX) continue;
+        this.#ask(connection, begun, block, nowMs);
+        asked++;
+      }
+    }
+    return asked;
+  }
+
+  #ask(connection: Connection, begun: BegunPiece, block: number, nowMs: number): void {
+    this.table.ask(connection.requests, begun, block, nowMs);
+    const bytes = this.#geometry.blockBytes(begun.piece, block);
+    connection.writer.request(begun.piece, block * BLOCK_BYTES, bytes);
+  }
+
+  /** Frees the buffer of a begun piece that nobody is asked for a block of; null where there is none. */
+  #abandonOne(): Uint8Array<ArrayBuffer> | null {
+    let least: BegunPiece | null = null;
+    for (const begun of this.table.withMissing) {
+      if (begun.missing + begun.received < begun.blockCount) continue;
+      if (least === null || begun.received < least.received) least = begun;
+    }
+    if (least === null) return null;
+    for (let block = 0; block < least.blockCount; block++) {
+      if (least.states[block] !== RECEIVED) continue;
+      this.#stats.wasted.abandoned += this.#geometry.blockBytes(least.piece, block);
+    }
+    this.table.end(least);
+    this.picker.giveBack(least.piece);
+    const buffer = this.#buffers.get(least.piece)!;
+    this.#buffers.delete(least.piece);
+    return buffer;
+  }
+
+  #store(begun: BegunPiece): void {
+    const { piece } = begun;
+    this.table.end(begun);
+    this.#storing.set(piece, { begun, buffer: this.#buffers.get(piece)! });
+    this.#buffers.delete(piece);
+    this.#sink.storePiece(piece, begun.data);
+  }
+
+  #handleUnasked(connection: Connection, piece: number, block: number, bytes: number): void {
+    const isHere = this.#have.has(piece) || this.#storing.has(piece) ||
+      this.table.piece(piece)?.states[block] === RECEIVED;
+    if (isHere) this.#stats.wasted.duplicate += bytes;
+    else this.#stats.wasted.unasked += bytes;
+    if (++connection.unaskedBlocks <= UNASKED_BLOCKS_MAX) return;
+    throw new PeerProtocolError(
+      "unrequested",
+      `Cannot accept piece: ${UNASKED_BLOCKS_MAX} blocks came that nobody asked for`,
+    );
+  }
+
+  #cancel(id: number, piece: number, block: number): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    connection.unaskedBlocks--; // the answer may be on its way
+    const bytes = this.#geometry.blockBytes(piece, block);
+    connection.writer.cancel(piece, block * BLOCK_BYTES, bytes);
+    this.#relieved.add(connection);
+    this.#sink.touch(connection);
+  }
+}
+
+/** How many more requests a connection's pipeline takes. */
+function room(connection: Connection): number {
+  return connection.pipelineBlocks - connection.requests.live;
+}
+
+/** How many requests a connection may have at once, whatever its rate. */
+function requestsMax(connection: Connection): number {
+  return Math.min(PIPELINE_BLOCKS_MAX, connection.peerQueueBlocks);
+}
+
+/** Whether a request to this peer can be hoped to be answered. */
+function canBeAsked(connection: Connection, nowMs: number): boolean {
+  return !connection.isChoking && !connection.isClosed && connection.amInterested &&
+    nowMs >= connection.askAgainAtMs;
+}

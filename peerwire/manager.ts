@@ -1,0 +1,537 @@
+/**
+ * One torrent's swarm: joins the connections, the downloader, the uploader, the choker and the peer book.
+ *
+ * A synchronous machine. Its contract: *one input, then what it asks of its sink, then its deadline is read
+ * again, then the next input.* The sink must not call back into the manager before the input has returned.
+ *
+ * @module
+ */
+
+import type { Geometry } from "@enjambre/metainfo";
+import type { Bitfield } from "./bitfield.ts";
+import { CHOKE_ROUND_MS, Choker } from "./choker.ts";
+import { Connection, type ConnectionEvents } from "./connection.ts";
+import { Downloader } from "./downloader.ts";
+import { PeerProtocolError } from "./errors.ts";
+import { formatAddress, type PeerAddress, PeerBook } from "./peer_book.ts";
+import type { TokenBucket } from "./rate.ts";
+import { SwarmStats } from "./stats.ts";
+import { Uploader } from "./uploader.ts";
+
+/** How often rates, stalls and dials are looked at while there is anything to look at. */
+const TICK_MS = 1000;
+
+/** Silence after which a keep-alive is sent (BEP 3: generally two minutes). */
+const KEEP_ALIVE_MS = 110_000;
+
+/** Silence of a peer after which its connection is closed: a keep-alive and its delay. */
+const SILENCE_MS_MAX = 180_000;
+
+/** Dials of one torrent that may be under way at once. */
+const DIALS_MAX = 16;
+
+/** Peers that are served at once, the optimistic one included. */
+const UPLOAD_SLOTS = 8;
+
+/** Corrupt pieces a peer may have had a part in before it is banned. */
+const CORRUPT_PIECES_MAX = 3;
+
+/** Bytes of pieces in memory unless told otherwise (design: the pool is the back-pressure). */
+const DOWNLOAD_MEMORY_BYTES = 64 * 1024 * 1024;
+
+/** Bytes of spans read for upload that are kept unless told otherwise. */
+const UPLOAD_MEMORY_BYTES = 32 * 1024 * 1024;
+
+/** Connections of one torrent unless told otherwise. */
+export const CONNECTIONS_MAX_DEFAULT = 100;
+
+/** Why a connection ended. */
+export type CloseReason =
+  /** The peer hung up, or the line broke. */
+  | "gone"
+  /** The peer broke the protocol. */
+  | "protocol"
+  /** Nothing came for too long. */
+  | "silent"
+  /** Neither side has anything for the other. */
+  | "useless"
+  /** It sent data that fails its hash. */
+  | "corrupt"
+  /** We are ending. */
+  | "ended";
+
+/** What a manager asks of its driver. */
+export interface ManagerSink {
+  /** Take `connection.writer`'s output and send it; call {@linkcode Manager.handleWritten} when it is sent. */
+  flush(connection: Connection): void;
+  /** Close the socket of this connection; the manager has forgotten it. */
+  closed(connection: Connection, reason: CloseReason, message: string): void;
+  /** Connect to this peer; then {@linkcode Manager.attach} or {@linkcode Manager.handleDialFailed}. */
+  dial(address: PeerAddress): void;
+  /** Verify and store a piece; then {@linkcode Manager.handleStored}. `data` is borrowed until then. */
+  storePiece(piece: number, data: Uint8Array<ArrayBuffer>): void;
+  /** Read a verified range; then {@linkcode Manager.handleRead} with `key`. `target` is borrowed until then. */
+  readSpan(key: number, piece: number, begin: number, target: Uint8Array<ArrayBuffer>): void;
+  /** A piece is verified and stored. */
+  pieceDone(piece: number): void;
+}
+
+/** What a {@linkcode Manager} is made from. */
+export interface ManagerOptions {
+  /** The arithmetic of the torrent. */
+  readonly geometry: Geometry;
+  /** The pieces that are on disk and verified; the manager adds to it. */
+  readonly have: Bitfield;
+  /** Our peer id, 20 bytes. */
+  readonly peerId: Uint8Array;
+  /** The port that others reach us on, told to peers (BEP 10). */
+  readonly listenPort: number;
+  /** Our name and version, told to peers (BEP 10). */
+  readonly version: string;
+  /** Uniform numbers in [0, 1). */
+  readonly random: () => number;
+  /** Most connections at once. */
+  readonly connectionsMax?: number;
+  /** Bytes that pieces on their way to the disk may take. */
+  readonly downloadMemoryBytes?: number;
+  /** Bytes that spans read for upload may take. */
+  readonly uploadMemoryBytes?: number;
+  /** The limit of payload that is sent; may be shared with other torrents. */
+  readonly uploadBucket?: TokenBucket;
+  /** Who does what is asked. */
+  readonly sink: ManagerSink;
+}
+
+/** A connection whose handshakes are done. */
+export interface Arrival {
+  /** Where the peer is: for a dialled peer, what was dialled. */
+  readonly address: PeerAddress;
+  /** What the peer said its id is, 20 bytes. */
+  readonly peerId: Uint8Array;
+  /** Whether the peer dialled us. */
+  readonly isIncoming: boolean;
+  /** Whether both sides agreed to BEP 6. */
+  readonly isFast: boolean;
+  /** Whether both sides agreed to BEP 10. */
+  readonly isExtended: boolean;
+}
+
+/** One torrent's swarm. */
+export class Manager {
+  /** What happened so far. */
+  readonly stats: SwarmStats = new SwarmStats();
+  readonly #options: ManagerOptions;
+  readonly #sink: ManagerSink;
+  readonly #have: Bitfield;
+  readonly #connections = new Map<number, Connection>();
+  readonly #book = new PeerBook();
+  readonly #choker: Choker;
+  readonly #downloader: Downloader;
+  readonly #uploader: Uploader;
+  readonly #bannedIds = new Set<string>();
+  readonly #events: ConnectionEvents;
+  readonly #touched: Connection[] = [];
+  #shouldFillAll = false;
+  #isEnded = false;
+  #nextId = 0;
+  #nextTickMs = 0;
+  #nextChokeMs = 0;
+
+  constructor(options: ManagerOptions) {
+    this.#options = options;
+    this.#sink = options.sink;
+    this.#have = options.have;
+    this.#choker = new Choker(UPLOAD_SLOTS, options.random);
+    const { geometry, have, random } = options;
+    const connections = this.#connections;
+    const { stats } = this;
+    const touch = (connection: Connection) => this.#touch(connection);
+    this.#downloader = new Downloader({
+      geometry,
+      have,
+      connections,
+      random,
+      stats,
+      memoryBytes: options.downloadMemoryBytes ?? DOWNLOAD_MEMORY_BYTES,
+      sink: {
+        touch,
+        storePiece: (piece, data) => this.#sink.storePiece(piece, data),
+        blame: (connection, alone, atMs) => this.#blame(connection, alone, atMs),
+      },
+    });
+    this.#uploader = new Uploader({
+      geometry,
+      have,
+      connections,
+      stats,
+      memoryBytes: options.uploadMemoryBytes ?? UPLOAD_MEMORY_BYTES,
+      bucket: options.uploadBucket ?? null,
+      sink: { touch, readSpan: (...span) => this.#sink.readSpan(...span) },
+    });
+    this.#events = this.#makeEvents();
+  }
+
+  /** The live connections. */
+  get connections(): IterableIterator<Connection> {
+    return this.#connections.values();
+  }
+
+  /** How many connections are live. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** The pieces that we have. */
+  get have(): Bitfield {
+    return this.#have;
+  }
+
+  /** Whether more peers would be welcome: fewer are connected or known than could be. */
+  get wantsPeers(): boolean {
+    return !this.#isEnded &&
+      this.#connections.size + this.#book.diallingCount < this.#connectionsMax;
+  }
+
+  /** When {@linkcode handleDeadline} has to be called; Infinity while there is nothing to wait for. */
+  get nextDeadlineMs(): number {
+    const isAlone = this.#connections.size === 0;
+    if (this.#isEnded || (isAlone && this.#book.nextDialAtMs() === Infinity)) return Infinity;
+    return Math.min(this.#nextTickMs, this.#nextChokeMs, this.#uploader.nextDeadlineMs);
+  }
+
+  /** Peers became known. */
+  addPeers(addresses: readonly PeerAddress[], nowMs: number): void {
+    for (const address of addresses) this.#book.add(address);
+    this.#dial(nowMs);
+  }
+
+  /**
+   * A connection came about, in either direction, and both handshakes are done.
+   *
+   * @returns the connection, or why it is refused: then the driver closes the socket
+   */
+  attach(arrival: Arrival, nowMs: number): Connection | "self" | "banned" | "full" | "duplicate" {
+    const address = formatAddress(arrival.address);
+    const refusal = this.#refusalOf(arrival, nowMs);
+    if (refusal !== null) {
+      if (refusal === "self" || refusal === "banned") this.#book.ban(address);
+      else if (!arrival.isIncoming) this.#book.handleDialFailed(address, nowMs);
+      return refusal;
+    }
+    if (!arrival.isIncoming) this.#book.handleConnected(address);
+    const id = this.#nextId++;
+    const connection = new Connection({
+      id,
+      geometry: this.#options.geometry,
+      peerId: arrival.peerId,
+      address,
+      isIncoming: arrival.isIncoming,
+      isFast: arrival.isFast,
+      isExtended: arrival.isExtended,
+      requests: this.#downloader.table.open(id),
+      events: this.#events,
+      nowMs,
+    });
+    this.#connections.set(id, connection);
+    this.#greet(connection);
+    this.#drain(nowMs);
+    return connection;
+  }
+
+  /** A dial led to nothing. */
+  handleDialFailed(address: PeerAddress, nowMs: number): void {
+    this.#book.handleDialFailed(formatAddress(address), nowMs);
+    this.#dial(nowMs);
+  }
+
+  /** `bytes` bytes were read into {@linkcode Connection.receiveSpace}. */
+  handleReceived(connection: Connection, bytes: number, nowMs: number): void {
+    this.#receive(connection, nowMs, () => connection.handleReceived(bytes, nowMs));
+  }
+
+  /** Bytes came that are not in {@linkcode Connection.receiveSpace}: behind a handshake, or in a simulation. */
+  feed(connection: Connection, bytes: Uint8Array, nowMs: number): void {
+    this.#receive(connection, nowMs, () => connection.feed(bytes, nowMs));
+  }
+
+  /** What {@linkcode ManagerSink.flush} asked for is sent. */
+  handleWritten(connection: Connection, nowMs: number): void {
+    if (connection.isClosed) return;
+    connection.nowMs = nowMs;
+    this.#uploader.pump(connection, nowMs);
+    if (connection.writer.pendingBytes > 0) this.#touch(connection);
+    this.#drain(nowMs);
+  }
+
+  /** The socket is closed or broken. */
+  handleClosed(connection: Connection, message: string, nowMs: number): void {
+    this.#close(connection, "gone", message, nowMs);
+    this.#drain(nowMs);
+  }
+
+  /** What became of {@linkcode ManagerSink.storePiece}. After `"failed"` the piece is fetched again. */
+  handleStored(piece: number, outcome: "stored" | "corrupt" | "failed", nowMs: number): void {
+    if (this.#downloader.handleStored(piece, outcome, nowMs)) {
+      for (const connection of this.#connections.values()) {
+        connection.writer.have(piece);
+        this.#touch(connection);
+        if (connection.has.has(piece)) {
+          connection.wantedPieces--;
+          this.#updateInterest(connection);
+        }
+      }
+      this.#sink.pieceDone(piece);
+      if (this.#have.isFull) this.#closeUseless(nowMs);
+    }
+    this.#shouldFillAll = true;
+    this.#drain(nowMs);
+  }
+
+  /** What became of {@linkcode ManagerSink.readSpan}. */
+  handleRead(key: number, isGood: boolean, nowMs: number): void {
+    this.#uploader.handleRead(key, isGood, nowMs);
+    this.#drain(nowMs);
+  }
+
+  /** The time of {@linkcode nextDeadlineMs} has come. */
+  handleDeadline(nowMs: number): void {
+    if (nowMs >= this.#uploader.nextDeadlineMs) this.#uploader.handleDeadline(nowMs);
+    if (nowMs >= this.#nextTickMs) {
+      this.#nextTickMs = nowMs + TICK_MS;
+      for (const connection of this.#connections.values()) this.#tick(connection, nowMs);
+      this.#shouldFillAll = true;
+      this.#dial(nowMs);
+    }
+    if (nowMs >= this.#nextChokeMs) {
+      this.#nextChokeMs = nowMs + CHOKE_ROUND_MS;
+      const chosen = this.#choker.choose(this.#connections.values(), this.#have.isFull, nowMs);
+      for (const connection of this.#connections.values()) {
+        this.#setChoking(connection, !chosen.has(connection), nowMs);
+      }
+    }
+    this.#drain(nowMs);
+  }
+
+  /** Ends: closes all connections and asks for nothing more. Pieces at the store may still be completed. */
+  end(nowMs: number): void {
+    this.#isEnded = true;
+    for (const connection of [...this.#connections.values()]) {
+      this.#close(connection, "ended", "the torrent was stopped", nowMs);
+    }
+    this.#drain(nowMs);
+  }
+
+  /** Counts everything anew and throws where the books do not agree. For tests: it costs too much for anything else. */
+  audit(nowMs: number): void {
+    this.#downloader.audit(nowMs);
+  }
+
+  get #connectionsMax(): number {
+    return this.#options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT;
+  }
+
+  #refusalOf(arrival: Arrival, nowMs: number): "self" | "banned" | "full" | "duplicate" | null {
+    const { peerId } = this.#options;
+    const key = keyOf(arrival.peerId);
+    if (key === keyOf(peerId)) return "self";
+    if (this.#bannedIds.has(key)) return "banned";
+    if (this.#isEnded) return "full";
+    for (const other of this.#connections.values()) {
+      if (keyOf(other.peerId) !== key) continue;
+      // Both dialled: both keep the connection that the side with the larger id opened.
+      const isOurs = !arrival.isIncoming;
+      const isKept = arrival.isIncoming !== other.isIncoming && isOurs === keyOf(peerId) > key;
+      if (!isKept) return "duplicate";
+      this.#close(other, "useless", "the peer is connected twice", nowMs);
+      return null;
+    }
+    return this.#connections.size < this.#connectionsMax ? null : "full";
+  }
+
+  #greet(connection: Connection): void {
+    const { writer } = connection;
+    const { listenPort, version } = this.#options;
+    if (connection.isExtended) connection.sendExtensionHandshake(listenPort, version);
+    if (connection.isFast && this.#have.isFull) writer.haveAll();
+    else if (connection.isFast && this.#have.isEmpty) writer.haveNone();
+    else if (!this.#have.isEmpty) writer.bitfield(this.#have.bytes);
+    this.#touch(connection);
+  }
+
+  #makeEvents(): ConnectionEvents {
+    const downloader = this.#downloader;
+    const uploader = this.#uploader;
+    return {
+      handleChoked: (connection) => {
+        if (downloader.handleChoked(connection, connection.nowMs)) this.#shouldFillAll = true;
+      },
+      handleUnchoked: () => {}, // the pipeline is filled when the input has been decoded
+      handleInterest: (connection) => this.#handleInterest(connection),
+      handleHave: (connection, piece) => {
+        if (!connection.isCountedAsSeed) downloader.picker.addHave(piece);
+        if (!this.#have.has(piece)) connection.wantedPieces++;
+        this.#updateInterest(connection);
+      },
+      handleHasReplacing: (connection) => this.#uncount(connection),
+      handleHasReplaced: (connection) => this.#count(connection),
+      handleRequest: (connection, piece, begin, length) =>
+        uploader.handleRequest(connection, piece, begin, length),
+      handleCancel: (connection, piece, begin, length) =>
+        uploader.handleCancel(connection, piece, begin, length),
+      handlePiece: (connection, piece, begin, buffer, start, end) =>
+        downloader.handlePiece(connection, piece, begin, buffer, start, end),
+      handleReject: (connection, piece, begin, length) => {
+        if (downloader.handleReject(connection, piece, begin, length, connection.nowMs)) {
+          this.#shouldFillAll = true;
+        }
+      },
+    };
+  }
+
+  #receive(connection: Connection, nowMs: number, decode: () => void): void {
+    if (connection.isClosed) return;
+    try {
+      decode();
+    } catch (error) {
+      if (!(error instanceof PeerProtocolError)) throw error;
+      this.#close(connection, "protocol", error.message, nowMs);
+    }
+    if (!connection.isClosed) {
+      this.#closeIfUseless(connection, nowMs);
+      this.#downloader.adapt(connection, nowMs);
+      this.#downloader.fill(connection, nowMs);
+      if (connection.uploads.count > 0) this.#uploader.pump(connection, nowMs);
+    }
+    this.#drain(nowMs);
+  }
+
+  /** Adds what a peer has to the availability and to our interest. */
+  #count(connection: Connection): void {
+    const { picker } = this.#downloader;
+    connection.isCountedAsSeed = connection.has.isFull;
+    if (connection.isCountedAsSeed) picker.addSeed();
+    else picker.addBitfield(connection.has);
+    let wanted = 0;
+    connection.has.forEachSet((piece) => {
+      if (!this.#have.has(piece)) wanted++;
+    });
+    connection.wantedPieces = wanted;
+    this.#updateInterest(connection);
+  }
+
+  /** Takes what a peer has out of the availability again. */
+  #uncount(connection: Connection): void {
+    const { picker } = this.#downloader;
+    if (connection.isCountedAsSeed) picker.removeSeed();
+    else picker.removeBitfield(connection.has);
+    connection.isCountedAsSeed = false;
+  }
+
+  #updateInterest(connection: Connection): void {
+    const isInteresting = connection.wantedPieces > 0;
+    if (isInteresting === connection.amInterested || connection.isClosed) return;
+    connection.amInterested = isInteresting;
+    if (isInteresting) connection.writer.interested();
+    else connection.writer.notInterested();
+    this.#touch(connection);
+  }
+
+  #handleInterest(connection: Connection): void {
+    const { nowMs } = connection;
+    if (!connection.isInterested) return this.#setChoking(connection, true, nowMs);
+    let served = 0;
+    for (const other of this.#connections.values()) if (!other.amChoking) served++;
+    if (served < this.#choker.slots) this.#setChoking(connection, false, nowMs);
+  }
+
+  #setChoking(connection: Connection, isChoking: boolean, nowMs: number): void {
+    if (connection.amChoking === isChoking) return;
+    connection.amChoking = isChoking;
+    connection.chokeChangedAtMs = nowMs;
+    if (isChoking) {
+      connection.writer.choke();
+      this.#uploader.handleChoking(connection);
+    } else {
+      connection.writer.unchoke();
+    }
+    this.#touch(connection);
+  }
+
+  #tick(connection: Connection, nowMs: number): void {
+    if (nowMs - connection.lastReceivedAtMs >= SILENCE_MS_MAX) {
+      return this.#close(connection, "silent", "nothing came for three minutes", nowMs);
+    }
+    if (nowMs - connection.lastSentAtMs >= KEEP_ALIVE_MS) {
+      connection.writer.keepAlive();
+      this.#touch(connection);
+    }
+    this.#downloader.handleTick(connection, nowMs);
+  }
+
+  #blame(connection: Connection, alone: boolean, nowMs: number): void {
+    connection.corruptPieces++;
+    if (!alone && connection.corruptPieces < CORRUPT_PIECES_MAX) return;
+    this.#bannedIds.add(keyOf(connection.peerId));
+    this.#book.ban(connection.address);
+    this.#close(connection, "corrupt", "it sent data that fails its hash", nowMs);
+  }
+
+  #closeUseless(nowMs: number): void {
+    for (const connection of [...this.#connections.values()]) {
+      this.#closeIfUseless(connection, nowMs);
+    }
+  }
+
+  #closeIfUseless(connection: Connection, nowMs: number): void {
+    if (!this.#have.isFull || !connection.has.isFull) return;
+    this.#close(connection, "useless", "both sides are complete", nowMs);
+  }
+
+  #close(connection: Connection, reason: CloseReason, message: string, nowMs: number): void {
+    if (connection.isClosed) return;
+    connection.close();
+    this.#connections.delete(connection.id);
+    this.#uncount(connection);
+    if (this.#downloader.handleClosed(connection, nowMs)) this.#shouldFillAll = true;
+    connection.uploads.clear();
+    const isGood = connection.downloadedBytes + connection.uploadedBytes > 0;
+    this.#book.handleClosed(connection.address, isGood, reason === "useless", nowMs);
+    this.#sink.closed(connection, reason, message);
+  }
+
+  #dial(nowMs: number): void {
+    while (!this.#isEnded && this.wantsPeers && this.#book.diallingCount < DIALS_MAX) {
+      const address = this.#book.takeNext(nowMs);
+      if (address === null) return;
+      this.#sink.dial(address);
+    }
+  }
+
+  #touch(connection: Connection): void {
+    if (connection.isTouched) return;
+    connection.isTouched = true;
+    this.#touched.push(connection);
+  }
+
+  /** Ends an input: asks others for what was lost, then has every connection that was written to flushed. */
+  #drain(nowMs: number): void {
+    if (this.#shouldFillAll && !this.#isEnded) {
+      this.#shouldFillAll = false;
+      this.#downloader.fillAll(nowMs);
+    }
+    this.#downloader.fillRelieved(nowMs);
+    for (let i = 0; i < this.#touched.length; i++) {
+      const connection = this.#touched[i]!;
+      connection.isTouched = false;
+      if (connection.isClosed || connection.writer.pendingBytes === 0) continue;
+      connection.lastSentAtMs = nowMs;
+      this.#sink.flush(connection);
+    }
+    this.#touched.length = 0;
+  }
+}
+
+/** A peer id as a key. */
+function keyOf(peerId: Uint8Array): string {
+  return String.fromCharCode(...peerId);
+}

@@ -1,0 +1,74 @@
+/**
+ * The peer wire: handshakes and messages, and the machines that decide what is said over them.
+ *
+ * {@linkcode Manager} is one torrent's swarm without any I/O: bytes, completions and the time go in, bytes and
+ * wishes come out. {@linkcode PeerSocket} joins it to a TCP connection. The codec beneath
+ * ({@linkcode encodeHandshake}, {@linkcode MessageDecoder}, {@linkcode MessageWriter}) stands on its own.
+ *
+ * @example
+ * ```ts
+ * import { MessageWriter } from "@enjambre/peerwire";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const writer = new MessageWriter();
+ * writer.interested();
+ * writer.request(7, 16384, 16384);
+ * assertEquals(writer.take()?.length, 5 + 17);
+ * ```
+ *
+ * @module
+ */
+
+export { Bitfield } from "./bitfield.ts";
+export { dialPeer, type Greeted, greetPeer, PeerSocket } from "./conn_deno.ts";
+export {
+  Connection,
+  type ConnectionEvents,
+  type ConnectionOptions,
+  REQUEST_BYTES_MAX,
+} from "./connection.ts";
+export { type PeerProtocolCode, PeerProtocolError } from "./errors.ts";
+export {
+  decodeExtensionHandshake,
+  encodeExtensionHandshake,
+  EXTENSION_HANDSHAKE_ID,
+  type ExtensionHandshake,
+  type ExtensionHandshakeFields,
+  mergeExtensionHandshakes,
+} from "./extension.ts";
+export {
+  decodeHandshake,
+  decodeInfoHash,
+  encodeHandshake,
+  type Handshake,
+  HANDSHAKE_BYTES,
+  type HandshakeFields,
+} from "./handshake.ts";
+export {
+  type Arrival,
+  type CloseReason,
+  CONNECTIONS_MAX_DEFAULT,
+  Manager,
+  type ManagerOptions,
+  type ManagerSink,
+} from "./manager.ts";
+export {
+  MESSAGE_ID,
+  MessageDecoder,
+  type MessageDecoderOptions,
+  type MessageHandler,
+} from "./message.ts";
+export { MessageWriter, type MessageWriterOptions } from "./message_writer.ts";
+export { formatAddress, type PeerAddress } from "./peer_book.ts";
+export { clientName, makePeerId, PEER_ID_PREFIX } from "./peer_id.ts";
+export { Picker, type PickerOptions } from "./picker.ts";
+export {
+  BegunPiece,
+  PeerRequests,
+  type ReceiveOutcome,
+  RequestTable,
+  type RequestTableSink,
+} from "./requests.ts";
+export { RateMeter, TokenBucket } from "./rate.ts";
+export { type RecoveryTimes, SwarmStats, type WastedBytes } from "./stats.ts";
+export { UploadQueue } from "./upload_queue.ts";

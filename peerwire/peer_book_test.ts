@@ -1,0 +1,150 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { formatAddress, KNOWN_PEERS_MAX, PeerBook } from "./peer_book.ts";
+
+const ADDRESS = { host: "192.0.2.1", port: 6881 };
+const KEY = "192.0.2.1:6881";
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+
+/** A book that knows one peer. */
+function bookOfOne(): PeerBook {
+  const book = new PeerBook();
+  book.add(ADDRESS);
+  return book;
+}
+
+Deno.test("formatAddress() puts IPv6 addresses in brackets", () => {
+  assertEquals(formatAddress(ADDRESS), KEY);
+  assertEquals(formatAddress({ host: "peer.example", port: 1 }), "peer.example:1");
+  assertEquals(formatAddress({ host: "2001:db8::1", port: 80 }), "[2001:db8::1]:80");
+});
+
+Deno.test("PeerBook gives each peer once, in the order in which they became known", () => {
+  const book = new PeerBook();
+  const addresses = [1, 2, 3].map((port) => ({ host: "192.0.2.1", port }));
+  assertEquals(addresses.map((address) => book.add(address)), [true, true, true]);
+  assertEquals(book.add(addresses[1]!), false);
+  assertEquals([0, 0, 0].map(() => book.takeNext(0)?.port), [1, 2, 3]);
+  assertEquals([book.takeNext(0), book.diallingCount, book.size], [null, 3, 3]);
+});
+
+Deno.test("PeerBook waits longer after each failed dial, from 10 seconds up to half an hour", () => {
+  const book = bookOfOne();
+  let nowMs = 0;
+  const pauses: number[] = [];
+  for (let i = 0; i < 10; i++) {
+    assert(book.takeNext(nowMs) !== null);
+    book.handleDialFailed(KEY, nowMs);
+    const nextMs = book.nextDialAtMs();
+    assertEquals(book.takeNext(nextMs - 1), null);
+    pauses.push((nextMs - nowMs) / SECOND);
+    nowMs = nextMs;
+  }
+  assertEquals(pauses, [10, 20, 40, 80, 160, 320, 640, 1280, 1800, 1800]);
+});
+
+Deno.test("PeerBook forgets the failures of a peer that did some good", () => {
+  const book = bookOfOne();
+  for (let i = 0; i < 5; i++) {
+    book.takeNext(Infinity);
+    book.handleDialFailed(KEY, 0);
+  }
+  book.takeNext(Infinity);
+  book.handleConnected(KEY);
+  assertEquals([book.diallingCount, book.takeNext(Infinity)], [0, null]);
+  book.handleClosed(KEY, true, false, 5000);
+  assertEquals(book.nextDialAtMs(), 5000 + 10 * SECOND);
+});
+
+Deno.test("PeerBook holds it against a peer when a connection did no good", () => {
+  const book = bookOfOne();
+  for (const [i, pause] of [10, 20, 40].entries()) {
+    book.takeNext(Infinity);
+    book.handleConnected(KEY);
+    book.handleClosed(KEY, false, false, i);
+    assertEquals(book.nextDialAtMs(), i + pause * SECOND);
+  }
+});
+
+Deno.test("PeerBook leaves a peer that has nothing for us alone for ten minutes", () => {
+  const book = bookOfOne();
+  book.takeNext(0);
+  book.handleConnected(KEY);
+  book.handleClosed(KEY, false, true, 0);
+  assertEquals(book.nextDialAtMs(), 10 * MINUTE);
+});
+
+Deno.test("PeerBook never gives a banned peer again", () => {
+  const book = bookOfOne();
+  book.takeNext(0);
+  book.ban(KEY);
+  assertEquals(book.diallingCount, 0);
+  book.handleDialFailed(KEY, 0);
+  book.handleClosed(KEY, true, false, 0);
+  book.handleConnected(KEY);
+  assertEquals([book.add(ADDRESS), book.takeNext(Infinity), book.nextDialAtMs()], [
+    false,
+    null,
+    Infinity,
+  ]);
+});
+
+Deno.test("PeerBook ignores what happens to peers that it does not know", () => {
+  const book = new PeerBook();
+  book.handleConnected(KEY);
+  book.handleDialFailed(KEY, 0);
+  book.handleClosed(KEY, true, false, 0);
+  book.ban(KEY);
+  assertEquals([book.size, book.diallingCount, book.takeNext(Infinity)], [0, 0, null]);
+});
+
+Deno.test("PeerBook remembers no more peers than its limit", () => {
+  const book = new PeerBook();
+  for (let i = 0; i < KNOWN_PEERS_MAX; i++) assert(book.add({ host: `peer${i}.example`, port: 1 }));
+  assertEquals([book.add(ADDRESS), book.size], [false, KNOWN_PEERS_MAX]);
+});
+
+Deno.test("PeerBook counts the dials that are under way, through any sequence", () => {
+  const step = fc.record({
+    kind: fc.constantFrom("take", "take", "connected", "failed", "closed", "ban" as const),
+    port: fc.integer({ min: 1, max: 4 }),
+    laterMs: fc.constantFrom(0, 1, 5000, 20_000, 3_600_000),
+  });
+  const steps = fc.array(step, { maxLength: 60, size: "max" });
+  fc.assert(fc.property(steps, (steps) => {
+    const book = new PeerBook();
+    for (let port = 1; port <= 4; port++) book.add({ host: "h", port });
+    const dialling = new Set<number>();
+    const connected = new Set<number>();
+    const banned = new Set<number>();
+    let nowMs = 0;
+    for (const { kind, port, laterMs } of steps) {
+      nowMs += laterMs;
+      const key = `h:${port}`;
+      if (kind === "take") {
+        const taken = book.takeNext(nowMs);
+        if (taken === null) continue;
+        assert(!dialling.has(taken.port) && !connected.has(taken.port) && !banned.has(taken.port));
+        dialling.add(taken.port);
+      } else if (kind === "ban") {
+        book.ban(key);
+        banned.add(port);
+        dialling.delete(port);
+        connected.delete(port);
+      } else if (kind === "closed") {
+        if (!connected.delete(port)) continue;
+        book.handleClosed(key, false, false, nowMs);
+        assertEquals(book.nextDialAtMs() <= nowMs + 30 * MINUTE, true);
+      } else {
+        if (!dialling.delete(port)) continue;
+        if (kind === "failed") book.handleDialFailed(key, nowMs);
+        else {
+          book.handleConnected(key);
+          connected.add(port);
+        }
+      }
+      assertEquals(book.diallingCount, dialling.size);
+    }
+  }));
+});

@@ -1,0 +1,80 @@
+import { closeSync, open, read } from "node:fs";
+import type { PoolHandle } from "./handle_pool.ts";
+
+/**
+ * A file open for reading at any place, by any number of readers at once.
+ *
+ * It goes through `node:fs`, whose reads are positional (`pread`) and run off the event loop.
+ */
+export class ReadHandle implements PoolHandle {
+  readonly #descriptor: number;
+
+  private constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  /** Opens a file that is there. */
+  static open(path: string): Promise<ReadHandle> {
+    return new Promise((resolve, reject) => {
+      open(path, "r", (error, descriptor) => {
+        if (error !== null) reject(error);
+        else resolve(new ReadHandle(descriptor!));
+      });
+    });
+  }
+
+  /** Fills `target` from `offset` on; resolves with fewer bytes than asked for only at the file's end. */
+  async readAt(offset: number, target: Uint8Array<ArrayBuffer>): Promise<number> {
+    let done = 0;
+    while (done < target.length) {
+      const count = await this.#readOnce(offset + done, target, done);
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  /** Closes the file; nobody may be reading. */
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+
+  #readOnce(offset: number, target: Uint8Array<ArrayBuffer>, start: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      read(this.#descriptor, target, start, target.length - start, offset, (error, count) => {
+        if (error !== null) reject(error);
+        else resolve(count!);
+      });
+    });
+  }
+}
+
+/**
+ * A file open for writing, one write at a time: the place to write at belongs to the handle.
+ *
+ * It goes through `Deno.FsFile`, because the asynchronous writes of `node:fs` run on the event loop.
+ */
+export class WriteHandle implements PoolHandle {
+  readonly #file: Deno.FsFile;
+
+  private constructor(file: Deno.FsFile) {
+    this.#file = file;
+  }
+
+  /** Opens a file that is there; never makes one and never cuts one. */
+  static async open(path: string): Promise<WriteHandle> {
+    return new WriteHandle(await Deno.open(path, { write: true }));
+  }
+
+  /** Writes all of `data` from `offset` on; beyond the end, a hole is left. */
+  async writeAt(offset: number, data: Uint8Array): Promise<void> {
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    let done = await this.#file.write(data);
+    while (done < data.length) done += await this.#file.write(data.subarray(done));
+  }
+
+  /** Closes the file; nobody may be writing. */
+  close(): void {
+    this.#file.close();
+  }
+}

@@ -1,0 +1,69 @@
+/** What the tests of the disk share: folders of their own, and a look at what is in them. */
+import { makeTorrent, piecesIn, type TestTorrent } from "./store_conformance_test.ts";
+import { type DiskStoreOptions, openDiskStore } from "./disk_store_deno.ts";
+
+/** A test with a folder of its own; `folder/downloads` is not there yet. */
+export function folderTest(
+  name: string,
+  run: (downloads: string, folder: string) => Promise<void>,
+): void {
+  Deno.test(name, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await run(`${folder}/downloads`, folder);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+/** Every file and folder below, folders with a slash, sorted. */
+export async function list(folder: string, below = ""): Promise<string[]> {
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(folder)) {
+    const name = below + entry.name;
+    names.push(entry.isDirectory ? `${name}/` : name);
+    if (entry.isDirectory) names.push(...await list(`${folder}/${entry.name}`, `${name}/`));
+  }
+  return names.sort();
+}
+
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Writes a whole file as the torrent has it, folders included. */
+export async function putFile(
+  downloads: string,
+  torrent: TestTorrent,
+  index: number,
+): Promise<void> {
+  const { path, offset, bytes } = torrent.geometry.files[index]!;
+  await Deno.mkdir(`${downloads}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
+  await Deno.writeFile(`${downloads}/${path}`, torrent.data.subarray(offset, offset + bytes));
+}
+
+/** Checks a torrent anew, with nothing changed on disk. */
+export async function goodPieces(
+  downloads: string,
+  torrent: TestTorrent,
+  options: DiskStoreOptions = { readOnly: true },
+): Promise<number[]> {
+  const store = await openDiskStore(torrent, downloads, options);
+  const good = piecesIn(await store.check());
+  await store.close();
+  return good;
+}
+
+/** A torrent of two files and an empty one. Pieces: 0 in a, 1 in a and b, 2 and 3 in b. */
+export const twoFiles = (): TestTorrent =>
+  makeTorrent(64, [
+    { path: "t/a", bytes: 100 },
+    { path: "t/empty", bytes: 0 },
+    { path: "t/deep/b", bytes: 150 },
+  ]);
