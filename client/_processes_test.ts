@@ -43,12 +43,12 @@ export class Running implements AsyncDisposable {
   }
 
   /** The next object of this kind. */
-  async event(name: string): Promise<Json> {
+  async event(name: string, isMeant: (event: Json) => boolean = () => true): Promise<Json> {
     for (;;) {
       const line = await this.#next();
       if (line === null) throw new Error(`No ${name} came: ${this.#out}${await this.#err}`);
       const event = JSON.parse(line) as Json;
-      if (event["event"] === name) return event;
+      if (event["event"] === name && isMeant(event)) return event;
     }
   }
 

@@ -77,6 +77,16 @@ export interface TorrentSnapshot {
   readonly trackers: readonly TrackerStatus[];
 }
 
+/** How to take part in one torrent's swarm. */
+export interface TorrentOptions {
+  /** Announce URLs by tier (BEP 12). */
+  readonly trackers: readonly (readonly string[])[];
+  /** Peers that are known from elsewhere. */
+  readonly peers: readonly PeerAddress[];
+  /** Whether to give what is there and fetch nothing, though something is missing. */
+  readonly isUploadOnly?: boolean;
+}
+
 /** What an {@linkcode ActiveTorrent} needs of its session. */
 export interface TorrentContext {
   /** Our peer id, 20 bytes. */
@@ -104,6 +114,7 @@ export class ActiveTorrent implements ManagerSink {
   /** Resolves when every piece is stored; rejects with a `StorageError` when the store fails. */
   readonly completed: Promise<void>;
   readonly #context: TorrentContext;
+  readonly #options: TorrentOptions;
   readonly #store: PieceStore;
   readonly #manager: Manager;
   readonly #announcer: Announcer;
@@ -123,11 +134,12 @@ export class ActiveTorrent implements ManagerSink {
     torrent: Torrent,
     store: PieceStore,
     have: Uint8Array,
-    trackers: readonly (readonly string[])[],
+    options: TorrentOptions,
     context: TorrentContext,
   ) {
     this.torrent = torrent;
     this.#context = context;
+    this.#options = options;
     this.#store = store;
     this.completed = this.#completion.promise;
     this.completed.catch(() => {}); // whoever waits for it sees the error
@@ -141,20 +153,21 @@ export class ActiveTorrent implements ManagerSink {
       listenPort: context.port,
       version: PROGRAM,
       random: Math.random,
+      isUploadOnly: options.isUploadOnly ?? false,
       ...(context.connectionsMax !== undefined && { connectionsMax: context.connectionsMax }),
       ...(context.uploadBucket !== undefined && { uploadBucket: context.uploadBucket }),
       sink: this,
     });
-    this.#announcer = new Announcer(trackers, { random: Math.random });
+    this.#announcer = new Announcer(options.trackers, { random: Math.random });
   }
 
   /** Begins: dials the peers that are known and announces. */
-  start(peers: readonly PeerAddress[]): void {
+  start(): void {
     const nowMs = this.#context.nowMs();
     const { have } = this.#manager;
     if (have.isFull) this.#completion.resolve();
     this.#announcer.start(nowMs, have.isFull);
-    this.#manager.addPeers(peers, nowMs);
+    this.#manager.addPeers(this.#options.peers, nowMs);
     this.#announce();
   }
 
@@ -200,8 +213,9 @@ export class ActiveTorrent implements ManagerSink {
     this.#rate(nowMs);
     this.#manager.handleDeadline(nowMs);
     this.#announcer.handleDeadline(nowMs);
-    const isAlone = this.#manager.connectionCount === 0 && !this.#manager.have.isFull;
-    if (isAlone && this.#manager.wantsPeers) this.#announcer.wantPeers(nowMs);
+    const { connectionCount, have, wantsPeers } = this.#manager;
+    const isAlone = connectionCount === 0 && !have.isFull && !this.#options.isUploadOnly;
+    if (isAlone && wantsPeers) this.#announcer.wantPeers(nowMs);
     this.#announce();
   }
 

@@ -8,6 +8,7 @@ import type { Torrent } from "@enjambre/metainfo";
 import { type DiskStore, type DiskStoreOptions, openDiskStore } from "@enjambre/storage";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure } from "./failure.ts";
+import { formatCount } from "./text.ts";
 import { type WorkMeter, workMeter } from "./work_deno.ts";
 
 /** What a check found. */
@@ -63,22 +64,25 @@ export async function checkContent(
   return { have, goodPieces: geometry.pieceCount - bad.length, goodBytes, bad };
 }
 
-/** Refuses content of which something is missing, and says what would help. */
-export async function assertWholeContent(
+/** Refuses content of which nothing is there, and says what would help; warns where something is missing. */
+export async function assertSomeContent(
   torrent: Torrent,
   { bad, goodPieces }: Checked,
   source: string,
   directory: string,
+  { reporter }: CommandContext,
 ): Promise<void> {
   if (bad.length === 0) return;
-  const { pieceCount } = torrent.geometry;
-  const hint = await misplacedHint(torrent, directory);
-  const what = goodPieces === 0
-    ? `Nothing of ${torrent.name} is in ${directory}`
-    : `${bad.length} of ${pieceCount} pieces of ${torrent.name} are missing or damaged in ${directory}`;
-  const remedy = hint ??
-    `enjambre download ${source} --output ${directory} --seed fetches them, then seeds`;
-  throw new CommandFailure("incomplete", `${what}; ${remedy}`);
+  const remedy = `enjambre download ${source} --output ${directory} --seed`;
+  if (goodPieces > 0) {
+    const { pieceCount } = torrent.geometry;
+    return reporter.warn(
+      `${bad.length} of ${formatCount(pieceCount, "piece")} are missing or damaged; ` +
+        `the others are seeded, and nothing is fetched: ${remedy} would do that`,
+    );
+  }
+  const hint = await misplacedHint(torrent, directory) ?? `${remedy} fetches it, then seeds`;
+  throw new CommandFailure("incomplete", `Nothing of ${torrent.name} is in ${directory}; ${hint}`);
 }
 
 /** "Its parent is meant": where the folder itself has the torrent's name, the content may lie beside what was looked at. */

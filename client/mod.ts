@@ -4,9 +4,14 @@
  *
  * @module
  */
-export { ActiveTorrent, type TorrentContext, type TorrentSnapshot } from "./active_torrent_deno.ts";
+export {
+  ActiveTorrent,
+  type TorrentContext,
+  type TorrentOptions,
+  type TorrentSnapshot,
+} from "./active_torrent_deno.ts";
 export { CommandFailure } from "./failure.ts";
-export { type AddOptions, Session, type SessionOptions } from "./session_deno.ts";
+export { Session, type SessionOptions } from "./session_deno.ts";
 export {
   readTorrent,
   SOURCE_BYTES_MAX,

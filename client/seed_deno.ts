@@ -5,7 +5,7 @@
  */
 import { hexOfHash } from "@enjambre/metainfo";
 import type { ActiveTorrent } from "./active_torrent_deno.ts";
-import { assertWholeContent, checkContent, openContent } from "./check_deno.ts";
+import { assertSomeContent, checkContent, openContent } from "./check_deno.ts";
 import type { SeedCommand } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_INTERRUPTED } from "./failure.ts";
@@ -24,11 +24,12 @@ export async function runSeed(command: SeedCommand, context: CommandContext): Pr
   try {
     // What listens begins with the object that says so: no others before it.
     const checked = await checkContent(store, context, false);
-    await assertWholeContent(torrent, checked, command.source, command.archives);
+    await assertSomeContent(torrent, checked, command.source, command.archives, context);
     const tiers = trackerTiers(torrent, command);
     const active = session.add(torrent, store, checked.have, {
       trackers: tiers,
       peers: command.peers,
+      isUploadOnly: true,
     });
     reporter.event("listening", {
       hostname: command.hostname ?? "0.0.0.0",

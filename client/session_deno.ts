@@ -6,15 +6,9 @@
 
 import { getLogger } from "@logtape/logtape";
 import { hexOfHash, type Torrent } from "@enjambre/metainfo";
-import {
-  greetPeer,
-  makePeerId,
-  type PeerAddress,
-  REQUEST_BYTES_MAX,
-  TokenBucket,
-} from "@enjambre/peerwire";
+import { greetPeer, makePeerId, REQUEST_BYTES_MAX, TokenBucket } from "@enjambre/peerwire";
 import type { PieceStore } from "@enjambre/storage";
-import { ActiveTorrent, type TorrentContext } from "./active_torrent_deno.ts";
+import { ActiveTorrent, type TorrentContext, type TorrentOptions } from "./active_torrent_deno.ts";
 
 const logger = getLogger(["enjambre", "client"]);
 
@@ -34,14 +28,6 @@ export interface SessionOptions {
   readonly connectionsMax?: number;
   /** Payload that all torrents together may send, bytes per second; left out: no limit. */
   readonly uploadLimit?: number;
-}
-
-/** What {@linkcode Session.add} is told about a torrent. */
-export interface AddOptions {
-  /** Announce URLs by tier (BEP 12). */
-  readonly trackers: readonly (readonly string[])[];
-  /** Peers that are known from elsewhere. */
-  readonly peers: readonly PeerAddress[];
 }
 
 /**
@@ -114,12 +100,17 @@ export class Session {
    * @param store where its pieces are; the caller closes it after the session
    * @param have what `store.check()` found
    */
-  add(torrent: Torrent, store: PieceStore, have: Uint8Array, options: AddOptions): ActiveTorrent {
+  add(
+    torrent: Torrent,
+    store: PieceStore,
+    have: Uint8Array,
+    options: TorrentOptions,
+  ): ActiveTorrent {
     const key = hexOfHash(torrent.swarmHash);
     if (this.#torrents.has(key)) throw new RangeError(`Torrent ${key} is in this session already`);
-    const active = new ActiveTorrent(torrent, store, have, options.trackers, this.#context);
+    const active = new ActiveTorrent(torrent, store, have, options, this.#context);
     this.#torrents.set(key, active);
-    active.start(options.peers);
+    active.start();
     return active;
   }
 

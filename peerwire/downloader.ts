@@ -35,6 +35,9 @@ const REJECT_PAUSE_MS = 1000;
 /** End game: how many peers are asked for one block at once. */
 const END_GAME_REQUESTS_MAX = 3;
 
+/** End game: requests that a connection has when it is given other peers' blocks too, so that it is never idle. */
+const END_GAME_PIPELINE_BLOCKS = 4;
+
 /** Blocks nobody asked for that a peer may send before the connection is closed. */
 const UNASKED_BLOCKS_MAX = 32;
 
@@ -362,23 +365,61 @@ export class Downloader {
     return asked;
   }
 
-  /** Asks for blocks that others were asked for, when there is nothing else left to ask of anybody. */
+  /**
+   * Asks for blocks that others were asked for, when there is nothing else left to ask of anybody: a few, of a
+   * connection that is about to be idle, and those first that would otherwise come last.
+   */
   #fillInEndGame(connection: Connection, nowMs: number): number {
     if (this.picker.reachableCount > 0) return 0;
     const { requests } = connection;
     let asked = 0;
+    while (requests.live < END_GAME_PIPELINE_BLOCKS) {
+      const latest = this.#latestBlock(connection, nowMs);
+      if (latest === null) break;
+      this.#ask(connection, latest.begun, latest.block, nowMs);
+      asked++;
+    }
+    return asked;
+  }
+
+  /** The block that will come last as things stand, if this connection would bring it sooner. */
+  #latestBlock(
+    connection: Connection,
+    nowMs: number,
+  ): { begun: BegunPiece; block: number } | null {
+    // Nothing is known yet of a peer that was never asked: then it is given the chance.
+    let latestMs = connection.downloadedBytes === 0 && !connection.isSnubbed
+      ? 0
+      : expectedMs(connection, connection.requests.live + 1, nowMs);
+    let latest: { begun: BegunPiece; block: number } | null = null;
+    let latestAsked = 0;
     for (const begun of this.table.begun) {
       if (!connection.has.has(begun.piece)) continue;
       for (let block = 0; block < begun.blockCount; block++) {
-        if (requests.live >= connection.pipelineBlocks) return asked;
         if (begun.states[block] !== REQUESTED) continue;
-        if (this.table.wasAsked(requests, begun, block)) continue;
-        if (this.table.liveRequests(begun, block) >= END_GAME_REQUESTS_MAX) continue;
-        this.#ask(connection, begun, block, nowMs);
-        asked++;
+        if (this.table.wasAsked(connection.requests, begun, block)) continue;
+        const asked = this.table.liveRequests(begun, block);
+        if (asked >= END_GAME_REQUESTS_MAX) continue;
+        const ms = this.#expectedMs(begun, block, nowMs);
+        if (ms < latestMs || (ms === latestMs && (latest === null || asked >= latestAsked))) {
+          continue;
+        }
+        latestMs = ms;
+        latestAsked = asked;
+        latest = { begun, block };
       }
     }
-    return asked;
+    return latest;
+  }
+
+  /** In what time the soonest of those who were asked will have sent this block. */
+  #expectedMs(begun: BegunPiece, block: number, nowMs: number): number {
+    let soonestMs = Infinity;
+    this.table.forEachAsked(begun, block, (id) => {
+      const connection = this.#connections.get(id)!;
+      soonestMs = Math.min(soonestMs, expectedMs(connection, connection.requests.live, nowMs));
+    });
+    return soonestMs;
   }
 
   #ask(connection: Connection, begun: BegunPiece, block: number, nowMs: number): void {
@@ -451,4 +492,9 @@ function requestsMax(connection: Connection): number {
 function canBeAsked(connection: Connection, nowMs: number): boolean {
   return !connection.isChoking && !connection.isClosed && connection.amInterested &&
     nowMs >= connection.askAgainAtMs;
+}
+
+/** In what time a connection will have sent so many blocks, at its rate. */
+function expectedMs(connection: Connection, blocks: number, nowMs: number): number {
+  return blocks * BLOCK_BYTES * 1000 / connection.pipelineRate.bytesPerSecond(nowMs);
 }

@@ -452,16 +452,19 @@ Deno.test("Manager asks several peers for the last blocks, and cancels as they c
   const swarm = swarmOf(2);
   const peers = [1, 2, 3, 4].map(() => seedOf(swarm));
   const heard = peers.map((peer) => peer.heardOf("request").sort());
-  assertEquals(heard.map((requests) => requests.length), [6, 6, 6, 0]); // three at most
+  assertEquals(heard.map((requests) => requests.length), [6, 4, 4, 4]);
+  const asked = new Map<string, number>();
+  for (const request of heard.flat()) asked.set(request, (asked.get(request) ?? 0) + 1);
+  assertEquals([...asked.values()], [3, 3, 3, 3, 3, 3]); // three at most
   const [first] = heard[0]!;
   peers[0]!.answer([first!]);
   const cancel = first!.replace("request", "cancel");
-  assertEquals(peers.map((peer) => peer.heardOf("cancel")), [[], [cancel], [cancel], []]);
+  assertEquals(peers.map((peer) => peer.heardOf("cancel")), [[], [cancel], [], [cancel]]);
   peers[1]!.answer([first!]); // it crossed the cancel
   const { wasted } = swarm.manager.stats;
   assertEquals([wasted.duplicate, wasted.unasked], [BLOCK_BYTES, 0]);
   assertEquals(peers[1]!.closed, null);
-  peers[2]!.answer(heard[2]!.slice(1));
+  peers[0]!.answer(heard[0]!.slice(1));
   swarm.finishStores();
   assertEquals(swarm.manager.have.isFull, true);
   assertEquals(peers.map((peer) => peer.connection.requests.live), [0, 0, 0, 0]);
@@ -478,12 +481,13 @@ Deno.test("Manager does not count against a peer what crosses its cancels on the
   const swarm = swarmOf(11);
   const [one, two] = [seedOf(swarm), swarm.join({ has: "x".repeat(11) })];
   one.connection.pipelineBlocks = two.connection.pipelineBlocks = 100;
-  one.answer(one.heardOf("request").slice(0, 1));
-  const requests = one.heardOf("request");
+  const [first, ...others] = one.heardOf("request");
+  one.answer([first!]);
+  const requests = [...others, ...one.heardOf("request")];
   two.say((writer) => writer.unchoke());
+  one.answer(requests); // each makes room at the other, which is asked for the next
   const twice = two.heardOf("request");
-  assert(twice.length > 40);
-  one.answer([...requests, ...twice]);
+  assert(twice.length > 32, `${twice.length} blocks were asked of both`);
   two.answer(twice);
   assertEquals(two.closed, null);
   assertEquals(swarm.manager.stats.wasted.unasked, 0);
@@ -494,7 +498,7 @@ Deno.test("Manager enters the end game though nobody has some piece", () => {
   const slow = swarm.join({ has: "xx-", unchokes: true });
   assertEquals(slow.heardOf("request").length, 8);
   const quick = swarm.join({ has: "xx-", unchokes: true });
-  assertEquals(quick.heardOf("request").length, 8);
+  assertEquals(quick.heardOf("request").length, 4);
 });
 
 Deno.test("Manager asks nobody twice while a piece can still be begun", () => {

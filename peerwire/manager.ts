@@ -13,6 +13,7 @@ import { CHOKE_ROUND_MS, Choker } from "./choker.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import { Downloader } from "./downloader.ts";
 import { PeerProtocolError } from "./errors.ts";
+import { Interest } from "./interest.ts";
 import { formatAddress, type PeerAddress, PeerBook } from "./peer_book.ts";
 import type { TokenBucket } from "./rate.ts";
 import { SwarmStats } from "./stats.ts";
@@ -90,6 +91,8 @@ export interface ManagerOptions {
   readonly version: string;
   /** Uniform numbers in [0, 1). */
   readonly random: () => number;
+  /** Whether to give what we have and fetch nothing, though something is missing. */
+  readonly isUploadOnly?: boolean;
   /** Most connections at once. */
   readonly connectionsMax?: number;
   /** Bytes that pieces on their way to the disk may take. */
@@ -128,6 +131,7 @@ export class Manager {
   readonly #choker: Choker;
   readonly #downloader: Downloader;
   readonly #uploader: Uploader;
+  readonly #interest: Interest;
   readonly #bannedIds = new Set<string>();
   readonly #events: ConnectionEvents;
   readonly #touched: Connection[] = [];
@@ -167,6 +171,12 @@ export class Manager {
       memoryBytes: options.uploadMemoryBytes ?? UPLOAD_MEMORY_BYTES,
       bucket: options.uploadBucket ?? null,
       sink: { touch, readSpan: (...span) => this.#sink.readSpan(...span) },
+    });
+    this.#interest = new Interest({
+      have,
+      picker: this.#downloader.picker,
+      isUploadOnly: options.isUploadOnly ?? false,
+      touch,
     });
     this.#events = this.#makeEvents();
   }
@@ -275,10 +285,7 @@ export class Manager {
       for (const connection of this.#connections.values()) {
         connection.writer.have(piece);
         this.#touch(connection);
-        if (connection.has.has(piece)) {
-          connection.wantedPieces--;
-          this.#updateInterest(connection);
-        }
+        this.#interest.handleStored(connection, piece);
       }
       this.#sink.pieceDone(piece);
       if (this.#have.isFull) this.#closeUseless(nowMs);
@@ -361,19 +368,16 @@ export class Manager {
   #makeEvents(): ConnectionEvents {
     const downloader = this.#downloader;
     const uploader = this.#uploader;
+    const interest = this.#interest;
     return {
       handleChoked: (connection) => {
         if (downloader.handleChoked(connection, connection.nowMs)) this.#shouldFillAll = true;
       },
       handleUnchoked: () => {}, // the pipeline is filled when the input has been decoded
       handleInterest: (connection) => this.#handleInterest(connection),
-      handleHave: (connection, piece) => {
-        if (!connection.isCountedAsSeed) downloader.picker.addHave(piece);
-        if (!this.#have.has(piece)) connection.wantedPieces++;
-        this.#updateInterest(connection);
-      },
-      handleHasReplacing: (connection) => this.#uncount(connection),
-      handleHasReplaced: (connection) => this.#count(connection),
+      handleHave: (connection, piece) => interest.handleHave(connection, piece),
+      handleHasReplacing: (connection) => interest.uncount(connection),
+      handleHasReplaced: (connection) => interest.count(connection),
       handleRequest: (connection, piece, begin, length) =>
         uploader.handleRequest(connection, piece, begin, length),
       handleCancel: (connection, piece, begin, length) =>
@@ -405,43 +409,14 @@ export class Manager {
     this.#drain(nowMs);
   }
 
-  /** Adds what a peer has to the availability and to our interest. */
-  #count(connection: Connection): void {
-    const { picker } = this.#downloader;
-    connection.isCountedAsSeed = connection.has.isFull;
-    if (connection.isCountedAsSeed) picker.addSeed();
-    else picker.addBitfield(connection.has);
-    let wanted = 0;
-    connection.has.forEachSet((piece) => {
-      if (!this.#have.has(piece)) wanted++;
-    });
-    connection.wantedPieces = wanted;
-    this.#updateInterest(connection);
-  }
-
-  /** Takes what a peer has out of the availability again. */
-  #uncount(connection: Connection): void {
-    const { picker } = this.#downloader;
-    if (connection.isCountedAsSeed) picker.removeSeed();
-    else picker.removeBitfield(connection.has);
-    connection.isCountedAsSeed = false;
-  }
-
-  #updateInterest(connection: Connection): void {
-    const isInteresting = connection.wantedPieces > 0;
-    if (isInteresting === connection.amInterested || connection.isClosed) return;
-    connection.amInterested = isInteresting;
-    if (isInteresting) connection.writer.interested();
-    else connection.writer.notInterested();
-    this.#touch(connection);
-  }
-
+  /** A peer that begins to want something is served at once while a slot is free; one that wants nothing keeps its slot until the round ends. */
   #handleInterest(connection: Connection): void {
-    const { nowMs } = connection;
-    if (!connection.isInterested) return this.#setChoking(connection, true, nowMs);
+    if (!connection.isInterested || !connection.amChoking) return;
     let served = 0;
-    for (const other of this.#connections.values()) if (!other.amChoking) served++;
-    if (served < this.#choker.slots) this.#setChoking(connection, false, nowMs);
+    for (const { isInterested, amChoking } of this.#connections.values()) {
+      if (isInterested && !amChoking) served++;
+    }
+    if (served < this.#choker.slots) this.#setChoking(connection, false, connection.nowMs);
   }
 
   #setChoking(connection: Connection, isChoking: boolean, nowMs: number): void {
@@ -491,7 +466,7 @@ export class Manager {
     if (connection.isClosed) return;
     connection.close();
     this.#connections.delete(connection.id);
-    this.#uncount(connection);
+    this.#interest.uncount(connection);
     if (this.#downloader.handleClosed(connection, nowMs)) this.#shouldFillAll = true;
     connection.uploads.clear();
     const isGood = connection.downloadedBytes + connection.uploadedBytes > 0;

@@ -121,17 +121,19 @@ Deno.test("Manager skips messages of later protocols", () => {
   assertEquals(peer.closed, null);
 });
 
-Deno.test("Manager unchokes who gets interested while there are slots, and chokes who loses interest", () => {
+Deno.test("Manager unchokes who gets interested while there are slots, and chokes who lost interest when the round ends", () => {
   const swarm = swarmOf(2, { has: "xx" });
   const peers = Array.from({ length: 9 }, () => swarm.join());
   for (const peer of peers) peer.say((writer) => writer.interested());
   assertEquals(peers.map((peer) => peer.heardOf("unchoke").length), [1, 1, 1, 1, 1, 1, 1, 1, 0]);
   peers[0]!.say((writer) => writer.notInterested());
-  assertEquals(peers[0]!.heard(), ["choke"]);
+  assertEquals(peers[0]!.heard(), []);
   peers[8]!.say((writer) => writer.notInterested());
   assertEquals(peers[8]!.heard(), []);
   peers[8]!.say((writer) => writer.interested());
   assertEquals(peers[8]!.heard(), ["unchoke"]);
+  swarm.pass(10 * SECOND);
+  assertEquals(peers[0]!.heard(), ["choke"]);
 });
 
 Deno.test("Manager chooses anew whom to unchoke every ten seconds, and lets everybody have a turn", () => {

@@ -198,6 +198,13 @@ export class RequestTable {
     return count;
   }
 
+  /** Calls `visit` with the id of each connection that a live request for the block is out to. */
+  forEachAsked(begun: BegunPiece, block: number, visit: (connection: number) => void): void {
+    for (let e = begun.heads[block]!; e !== NONE; e = this.#nextOfBlock[e]!) {
+      if (this.#isLate[e] === 0) visit(this.#connection[e]!);
+    }
+  }
+
   /** Notes that a connection is asked for a block that is missing, or (end game) asked of another too. */
   ask(requests: PeerRequests, begun: BegunPiece, block: number, nowMs: number): void {
     const state = begun.states[block];

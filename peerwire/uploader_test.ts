@@ -140,6 +140,7 @@ Deno.test("Manager drops what a peer waits for when it chokes it, with a reject 
       writer.request(0, BLOCK_BYTES, BLOCK_BYTES);
       writer.notInterested();
     });
+    swarm.pass(10_000); // the round ends, and the slot goes to others
     const rejects = [0, BLOCK_BYTES].map((begin) => `reject 0 ${begin} ${BLOCK_BYTES}`);
     assertEquals(peer.heard(), isFast ? ["choke", ...rejects] : ["choke"]);
     swarm.finishReads();
