@@ -150,6 +150,8 @@ export class Connection implements MessageHandler {
   isProbing = true;
   /** The peer's rate when the pipeline was last looked at, bytes per second. */
   probedRate = 0;
+  /** The peer's rate when it last sent as expected, bytes per second: what its answers are timed by. */
+  steadyRate = 0;
   /** What the peer said in its extension handshake. */
   extensions: ExtensionHandshake | null = null;
   /** Payload from the peer, as the choker compares it. */

@@ -26,8 +26,20 @@ const PIPELINE_SECONDS = 1;
 /** A pipeline goes on growing by a block per block while the rate grows by this factor a second. */
 const PROBE_GROWTH = 1.1;
 
-/** After this long without a block, what a peer owes is asked of others. */
-const STALL_MS = 20_000;
+/** A request is given up on after this many times the time in which the peer's rate would empty its pipeline. */
+const ANSWER_FACTOR = 4;
+
+/** No request is given up on sooner: lines and disks pause for a moment, and TCP may repeat a packet twice. */
+const ANSWER_MS_MIN = 5000;
+
+/** Every request is given up on by then, however slow the peer: five blocks at 1 KiB/s. */
+const ANSWER_MS_MAX = 80_000;
+
+/** A peer sends as expected while its last block is no older than this. */
+const STEADY_MS = 2000;
+
+/** What is waited for from a peer that has sent nothing yet. */
+const FIRST_ANSWER_MS = 15_000;
 
 /** A peer that rejected a request is left alone for this long, so that the two do not spin. */
 const REJECT_PAUSE_MS = 1000;
@@ -232,23 +244,36 @@ export class Downloader {
     return lost > 0;
   }
 
-  /** Once a second and connection: follows its rate, and gives up on what it owes when it stalls. @returns whether blocks have to be asked of others */
+  /**
+   * Once a second and connection: follows its rate, and gives up on what it owes for longer than that rate leads
+   * one to expect. Late answers stay welcome.
+   *
+   * @returns whether blocks have to be asked of others
+   */
   handleTick(connection: Connection, nowMs: number): boolean {
     this.adapt(connection, nowMs);
+    const { requests } = connection;
     const rate = connection.pipelineRate.bytesPerSecond(nowMs);
     if (connection.isProbing && rate > 0) {
       connection.isProbing = rate > connection.probedRate * PROBE_GROWTH;
       connection.probedRate = rate;
     }
-    if (connection.requests.head < 0 || nowMs - connection.lastBlockAtMs < STALL_MS) return false;
-    connection.isSnubbed = true;
-    connection.isProbing = false;
-    connection.lastBlockAtMs = nowMs;
-    this.adapt(connection, nowMs);
-    this.table.forgetLate(connection.requests);
-    const lost = this.table.expire(connection.requests, nowMs);
+    if (requests.live + requests.late === 0) return false;
+    const dueMs = answerMs(connection);
+    const isStalled = nowMs - connection.lastBlockAtMs >= dueMs;
+    if (rate > 0 && nowMs - connection.lastBlockAtMs < STEADY_MS) connection.steadyRate = rate;
+    if (isStalled) this.#snub(connection, nowMs);
+    this.table.forgetLate(requests, nowMs - 2 * dueMs);
+    const lost = this.table.expire(requests, nowMs, isStalled ? Infinity : nowMs - dueMs);
     this.#stats.addRequeued(lost);
     return lost > 0;
+  }
+
+  #snub(connection: Connection, nowMs: number): void {
+    connection.isSnubbed = true;
+    connection.isProbing = false;
+    connection.lastBlockAtMs = nowMs; // what it is asked for from here on has its own time
+    this.adapt(connection, nowMs);
   }
 
   /** Sets how many requests a connection gets by what it delivers. */
@@ -481,6 +506,13 @@ export class Downloader {
 /** How many more requests a connection's pipeline takes. */
 function room(connection: Connection): number {
   return connection.pipelineBlocks - connection.requests.live;
+}
+
+/** How long a connection may take to answer a request, going by what it sent while it sent something. */
+function answerMs(connection: Connection): number {
+  if (connection.steadyRate <= 0) return FIRST_ANSWER_MS;
+  const pipelineMs = connection.pipelineBlocks * BLOCK_BYTES * 1000 / connection.steadyRate;
+  return Math.min(Math.max(ANSWER_FACTOR * pipelineMs, ANSWER_MS_MIN), ANSWER_MS_MAX);
 }
 
 /** How many requests a connection may have at once, whatever its rate. */

@@ -269,12 +269,12 @@ Deno.test("Manager leaves a peer that rejects alone for a second, then asks it a
   assertEquals(peer.heardOf("request").length, 6);
 });
 
-Deno.test("Manager gives up on a peer that sends nothing for 20 seconds, and still takes its late answer", () => {
+Deno.test("Manager gives up on a peer that sends nothing for 15 seconds, and still takes its late answer", () => {
   const swarm = swarmOf(4);
   const stalling = swarm.join({ has: "x---", unchokes: true });
   const owed = stalling.heardOf("request");
   assertEquals(owed.length, 4);
-  swarm.pass(19_000);
+  swarm.pass(14_000);
   assertEquals(stalling.connection.isSnubbed, false);
   swarm.pass(2000);
   assertEquals(stalling.connection.isSnubbed, true);
@@ -300,6 +300,37 @@ Deno.test("Manager asks others at once for what a stalled peer owes", () => {
   for (const request of owed) assert(asked.has(request), `${request} is not asked of the other`);
   assertEquals(swarm.manager.stats.requeuedBlocks, 16);
   assertEquals(swarm.manager.stats.recovery.p50Ms, 0);
+});
+
+Deno.test("Manager gives up on requests by what the peer's own rate leads one to expect", () => {
+  const swarm = swarmOf(200);
+  const peer = seedOf(swarm);
+  const open = peer.heardOf("request");
+  for (let second = 0; second < 10; second++) { // 20 blocks a second
+    swarm.pass(1000);
+    peer.answer(open.splice(0, 20));
+    open.push(...peer.heardOf("request"));
+  }
+  assertEquals(peer.connection.requests.late, 0);
+  swarm.pass(4000);
+  assertEquals([peer.connection.isSnubbed, peer.connection.requests.late], [false, 0]);
+  swarm.pass(5000);
+  assertEquals([peer.connection.isSnubbed, peer.connection.requests.late > 0], [true, true]);
+});
+
+Deno.test("Manager gives up on the one request that a peer skips, and on no other", () => {
+  const swarm = swarmOf(200);
+  const peer = seedOf(swarm);
+  const [skipped, ...open] = peer.heardOf("request");
+  for (let second = 0; second < 20; second++) {
+    swarm.pass(1000);
+    peer.answer(open.splice(0, 20));
+    open.push(...peer.heardOf("request"));
+  }
+  assertEquals([peer.connection.isSnubbed, peer.connection.requests.late], [false, 1]);
+  assertEquals(swarm.manager.stats.requeuedBlocks, 1);
+  peer.answer([skipped!]);
+  assertEquals([peer.connection.requests.late, swarm.manager.stats.wasted.unasked], [0, 0]);
 });
 
 Deno.test("Manager asks a stalled peer for few new blocks", () => {

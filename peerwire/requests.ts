@@ -113,6 +113,7 @@ export class RequestTable {
   #next = new Int32Array(0);
   #nextOfBlock = new Int32Array(0);
   #isLate = new Uint8Array(0);
+  #askedAtMs = new Float64Array(0);
   #free = NONE;
 
   constructor(geometry: Geometry, sink: RequestTableSink) {
@@ -224,6 +225,7 @@ export class RequestTable {
     this.#target[entry] = begun.slot * this.#blocksPerPiece + block;
     this.#connection[entry] = requests.connection;
     this.#isLate[entry] = 0;
+    this.#askedAtMs[entry] = nowMs;
     this.#nextOfBlock[entry] = begun.heads[block]!;
     begun.heads[block] = entry;
     this.#previous[entry] = requests.tail;
@@ -275,13 +277,15 @@ export class RequestTable {
   }
 
   /**
-   * Gives up on what a connection owes, so that others can be asked, while its answers stay welcome.
+   * Gives up on what a connection owes and was asked for before `askedBeforeMs`, so that others can be asked,
+   * while its answers stay welcome.
    *
    * @returns how many blocks are missing because of it
    */
-  expire(requests: PeerRequests, nowMs: number): number {
+  expire(requests: PeerRequests, nowMs: number, askedBeforeMs: number = Infinity): number {
     let lost = 0;
     for (let entry = requests.head; entry !== NONE; entry = this.#next[entry]!) {
+      if (this.#askedAtMs[entry]! >= askedBeforeMs) break; // they are in order
       if (this.#isLate[entry] === 1) continue;
       this.#isLate[entry] = 1;
       requests.live--;
@@ -291,10 +295,10 @@ export class RequestTable {
     return lost;
   }
 
-  /** Expects no late answer of a connection any more, so that it can be asked for the same blocks again. */
-  forgetLate(requests: PeerRequests): void {
+  /** Expects no late answer to what was asked before `askedBeforeMs`, so that the same can be asked again. */
+  forgetLate(requests: PeerRequests, askedBeforeMs: number = Infinity): void {
     let entry = requests.head;
-    while (entry !== NONE) {
+    while (entry !== NONE && this.#askedAtMs[entry]! < askedBeforeMs) {
       const following = this.#next[entry]!;
       if (this.#isLate[entry] === 1) {
         this.#drop(requests, this.#begunOf(entry), this.#blockOf(entry), entry);
@@ -391,6 +395,7 @@ export class RequestTable {
     this.#next = grown(this.#next, new Int32Array(capacity));
     this.#nextOfBlock = grown(this.#nextOfBlock, new Int32Array(capacity));
     this.#isLate = grown(this.#isLate, new Uint8Array(capacity));
+    this.#askedAtMs = grown(this.#askedAtMs, new Float64Array(capacity));
     for (let entry = capacity - 1; entry >= used; entry--) {
       this.#next[entry] = this.#free;
       this.#free = entry;
@@ -399,7 +404,7 @@ export class RequestTable {
 }
 
 /** Copies `from` to the beginning of the larger `to`. */
-function grown<A extends Int32Array | Uint8Array>(from: A, to: A): A {
+function grown<A extends Int32Array | Uint8Array | Float64Array>(from: A, to: A): A {
   to.set(from);
   return to;
 }
