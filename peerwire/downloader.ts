@@ -26,7 +26,7 @@ const PIPELINE_SECONDS = 1;
 /** A pipeline goes on growing by a block per block while the rate grows by this factor a second. */
 const PROBE_GROWTH = 1.1;
 
-/** A request is given up on after this many times the time in which the peer's rate would empty its pipeline. */
+/** A request is given up on after this many times the time in which the peer's rate would bring it. */
 const ANSWER_FACTOR = 4;
 
 /** No request is given up on sooner: lines and disks pause for a moment, and TCP may repeat a packet twice. */
@@ -259,12 +259,12 @@ export class Downloader {
       connection.probedRate = rate;
     }
     if (requests.live + requests.late === 0) return false;
-    const dueMs = answerMs(connection);
-    const isStalled = nowMs - connection.lastBlockAtMs >= dueMs;
+    const patienceMs = answerMs(connection, connection.pipelineBlocks);
+    const isStalled = nowMs - connection.lastBlockAtMs >= patienceMs;
     if (rate > 0 && nowMs - connection.lastBlockAtMs < STEADY_MS) connection.steadyRate = rate;
     if (isStalled) this.#snub(connection, nowMs);
-    this.table.forgetLate(requests, nowMs - 2 * dueMs);
-    const lost = this.table.expire(requests, nowMs, isStalled ? Infinity : nowMs - dueMs);
+    this.table.forgetLate(requests, nowMs - patienceMs);
+    const lost = this.table.expire(requests, nowMs, isStalled ? Infinity : nowMs);
     this.#stats.addRequeued(lost);
     return lost > 0;
   }
@@ -448,7 +448,9 @@ export class Downloader {
   }
 
   #ask(connection: Connection, begun: BegunPiece, block: number, nowMs: number): void {
-    this.table.ask(connection.requests, begun, block, nowMs);
+    const { requests } = connection;
+    const dueAtMs = nowMs + answerMs(connection, requests.live + 1);
+    this.table.ask(requests, begun, block, nowMs, dueAtMs);
     const bytes = this.#geometry.blockBytes(begun.piece, block);
     connection.writer.request(begun.piece, block * BLOCK_BYTES, bytes);
   }
@@ -508,11 +510,11 @@ function room(connection: Connection): number {
   return connection.pipelineBlocks - connection.requests.live;
 }
 
-/** How long a connection may take to answer a request, going by what it sent while it sent something. */
-function answerMs(connection: Connection): number {
+/** How long a connection may take to send so many blocks, going by what it sent while it sent something. */
+function answerMs(connection: Connection, blocks: number): number {
   if (connection.steadyRate <= 0) return FIRST_ANSWER_MS;
-  const pipelineMs = connection.pipelineBlocks * BLOCK_BYTES * 1000 / connection.steadyRate;
-  return Math.min(Math.max(ANSWER_FACTOR * pipelineMs, ANSWER_MS_MIN), ANSWER_MS_MAX);
+  const expectedMs = blocks * BLOCK_BYTES * 1000 / connection.steadyRate;
+  return Math.min(Math.max(ANSWER_FACTOR * expectedMs, ANSWER_MS_MIN), ANSWER_MS_MAX);
 }
 
 /** How many requests a connection may have at once, whatever its rate. */

@@ -322,7 +322,7 @@ Deno.test("Manager gives up on the one request that a peer skips, and on no othe
   const swarm = swarmOf(200);
   const peer = seedOf(swarm);
   const [skipped, ...open] = peer.heardOf("request");
-  for (let second = 0; second < 20; second++) {
+  for (let second = 0; second < 18; second++) {
     swarm.pass(1000);
     peer.answer(open.splice(0, 20));
     open.push(...peer.heardOf("request"));

@@ -113,7 +113,7 @@ export class RequestTable {
   #next = new Int32Array(0);
   #nextOfBlock = new Int32Array(0);
   #isLate = new Uint8Array(0);
-  #askedAtMs = new Float64Array(0);
+  #dueAtMs = new Float64Array(0);
   #free = NONE;
 
   constructor(geometry: Geometry, sink: RequestTableSink) {
@@ -206,8 +206,18 @@ export class RequestTable {
     }
   }
 
-  /** Notes that a connection is asked for a block that is missing, or (end game) asked of another too. */
-  ask(requests: PeerRequests, begun: BegunPiece, block: number, nowMs: number): void {
+  /**
+   * Notes that a connection is asked for a block that is missing, or (end game) asked of another too.
+   *
+   * @param dueAtMs when {@linkcode expire} gives up on it
+   */
+  ask(
+    requests: PeerRequests,
+    begun: BegunPiece,
+    block: number,
+    nowMs: number,
+    dueAtMs: number = Infinity,
+  ): void {
     const state = begun.states[block];
     if (state === RECEIVED) {
       throw new RangeError(`Block ${block} of ${begun.piece} is here already`);
@@ -225,7 +235,7 @@ export class RequestTable {
     this.#target[entry] = begun.slot * this.#blocksPerPiece + block;
     this.#connection[entry] = requests.connection;
     this.#isLate[entry] = 0;
-    this.#askedAtMs[entry] = nowMs;
+    this.#dueAtMs[entry] = dueAtMs;
     this.#nextOfBlock[entry] = begun.heads[block]!;
     begun.heads[block] = entry;
     this.#previous[entry] = requests.tail;
@@ -277,16 +287,16 @@ export class RequestTable {
   }
 
   /**
-   * Gives up on what a connection owes and was asked for before `askedBeforeMs`, so that others can be asked,
-   * while its answers stay welcome.
+   * Gives up on what a connection owes, so that others can be asked, while its answers stay welcome.
    *
+   * @param dueBeforeMs up to the first request that is due at this time or later; left out: all of them
    * @returns how many blocks are missing because of it
    */
-  expire(requests: PeerRequests, nowMs: number, askedBeforeMs: number = Infinity): number {
+  expire(requests: PeerRequests, nowMs: number, dueBeforeMs: number = Infinity): number {
     let lost = 0;
     for (let entry = requests.head; entry !== NONE; entry = this.#next[entry]!) {
-      if (this.#askedAtMs[entry]! >= askedBeforeMs) break; // they are in order
       if (this.#isLate[entry] === 1) continue;
+      if (dueBeforeMs !== Infinity && this.#dueAtMs[entry]! >= dueBeforeMs) break;
       this.#isLate[entry] = 1;
       requests.live--;
       requests.late++;
@@ -295,12 +305,13 @@ export class RequestTable {
     return lost;
   }
 
-  /** Expects no late answer to what was asked before `askedBeforeMs`, so that the same can be asked again. */
-  forgetLate(requests: PeerRequests, askedBeforeMs: number = Infinity): void {
+  /** Expects no late answer any more to what was due before `dueBeforeMs`, so that the same can be asked again. */
+  forgetLate(requests: PeerRequests, dueBeforeMs: number = Infinity): void {
     let entry = requests.head;
-    while (entry !== NONE && this.#askedAtMs[entry]! < askedBeforeMs) {
+    while (entry !== NONE) {
       const following = this.#next[entry]!;
-      if (this.#isLate[entry] === 1) {
+      const isOver = dueBeforeMs === Infinity || this.#dueAtMs[entry]! < dueBeforeMs;
+      if (this.#isLate[entry] === 1 && isOver) {
         this.#drop(requests, this.#begunOf(entry), this.#blockOf(entry), entry);
       }
       entry = following;
@@ -395,7 +406,7 @@ export class RequestTable {
     this.#next = grown(this.#next, new Int32Array(capacity));
     this.#nextOfBlock = grown(this.#nextOfBlock, new Int32Array(capacity));
     this.#isLate = grown(this.#isLate, new Uint8Array(capacity));
-    this.#askedAtMs = grown(this.#askedAtMs, new Float64Array(capacity));
+    this.#dueAtMs = grown(this.#dueAtMs, new Float64Array(capacity));
     for (let entry = capacity - 1; entry >= used; entry--) {
       this.#next[entry] = this.#free;
       this.#free = entry;
