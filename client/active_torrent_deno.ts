@@ -16,12 +16,14 @@ import {
   type Greeted,
   type HandshakeFields,
   Manager,
+  type ManagerOptions,
   type ManagerSink,
   type PeerAddress,
   PeerSocket,
   RateMeter,
   type RecoveryTimes,
-  type TokenBucket,
+  REQUEST_BYTES_MAX,
+  TokenBucket,
   type WastedBytes,
 } from "@enjambre/peerwire";
 import type { PieceStore } from "@enjambre/storage";
@@ -85,6 +87,10 @@ export interface TorrentOptions {
   readonly peers: readonly PeerAddress[];
   /** Whether to give what is there and fetch nothing, though something is missing. */
   readonly isUploadOnly?: boolean;
+  /** Payload that this torrent may send, bytes per second, within the session's limit. */
+  readonly uploadLimit?: number;
+  /** Payload that this torrent may fetch, bytes per second, within the session's limit. */
+  readonly downloadLimit?: number;
 }
 
 /** What an {@linkcode ActiveTorrent} needs of its session. */
@@ -101,6 +107,8 @@ export interface TorrentContext {
   readonly connectionsMax?: number;
   /** The limit of payload that the session sends. */
   readonly uploadBucket?: TokenBucket;
+  /** The limit of payload that the session asks for. */
+  readonly downloadBucket?: TokenBucket;
   /** The session's monotonic clock. */
   readonly nowMs: () => number;
   /** Asks the session to call {@linkcode ActiveTorrent.handleDeadline} at this time at the latest. */
@@ -155,7 +163,7 @@ export class ActiveTorrent implements ManagerSink {
       random: Math.random,
       isUploadOnly: options.isUploadOnly ?? false,
       ...(context.connectionsMax !== undefined && { connectionsMax: context.connectionsMax }),
-      ...(context.uploadBucket !== undefined && { uploadBucket: context.uploadBucket }),
+      ...bucketsOf(options, context),
       sink: this,
     });
     this.#announcer = new Announcer(options.trackers, { random: Math.random });
@@ -409,6 +417,23 @@ export class ActiveTorrent implements ManagerSink {
     while (!this.#announcer.isStopped && !farewell.signal.aborted) await this.#announceAll();
     timers.forEach(clearTimeout);
   }
+}
+
+/** The limits of a torrent, each within that of its session. */
+function bucketsOf(
+  options: TorrentOptions,
+  context: TorrentContext,
+): Pick<ManagerOptions, "uploadBucket" | "downloadBucket"> {
+  const upload = limitWithin(options.uploadLimit, context.uploadBucket);
+  const download = limitWithin(options.downloadLimit, context.downloadBucket);
+  return {
+    ...(upload !== undefined && { uploadBucket: upload }),
+    ...(download !== undefined && { downloadBucket: download }),
+  };
+}
+
+function limitWithin(limit?: number, session?: TokenBucket): TokenBucket | undefined {
+  return limit === undefined ? session : new TokenBucket(limit, REQUEST_BYTES_MAX, session);
 }
 
 /** Bytes of the pieces in a bitfield. */

@@ -40,12 +40,12 @@ interface Syntax {
   readonly positionals: readonly string[];
 }
 
-const swarmValues = ["port", "hostname", "max-peers", "upload-limit"];
+const swarmValues = ["port", "hostname", "max-peers", "upload-limit", "download-limit"];
 const swarmLists = ["peer", "tracker"];
 const globalSwitches = ["help", "json", "quiet", "verbose", "version"];
 const aliases = { help: "h", quiet: "q", verbose: "v", version: "V" };
 
-const syntaxes: Readonly<Record<Exclude<CommandName, "demo">, Syntax>> = {
+const syntaxes: Readonly<Record<CommandName, Syntax>> = {
   download: {
     values: ["output", ...swarmValues],
     lists: swarmLists,
@@ -67,20 +67,13 @@ const syntaxes: Readonly<Record<Exclude<CommandName, "demo">, Syntax>> = {
   show: { values: [], lists: [], switches: [], positionals: ["FILE"] },
   verify: { values: [], lists: [], switches: [], positionals: ["TORRENT", "DIR"] },
   tracker: { values: ["hostname", "port", "interval"], lists: [], switches: [], positionals: [] },
+  demo: { values: [], lists: [], switches: [], positionals: [] },
 };
 
-/** The options of the system that this one succeeds; no command word goes with them. */
+/** The options of the system that this one succeeds, and ours for a swarm; no command word goes with them. */
 const olderSyntax: Syntax = {
-  values: [
-    "torrent",
-    "archives",
-    "hostname",
-    "discovery-mode",
-    "bootstrap",
-    "overlay-port",
-    "port",
-  ],
-  lists: [],
+  values: ["torrent", "archives", "discovery-mode", "bootstrap", "overlay-port", ...swarmValues],
+  lists: swarmLists,
   switches: [],
   positionals: [],
 };
@@ -106,7 +99,6 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   if (word === "help") return parseHelp(rest);
   const name = COMMAND_NAMES.find((each) => each === word);
   if (name === undefined) throw usageFailure(`Unknown command ${word}${suggestion(word)}`);
-  if (name === "demo") return parseDemo(rest);
   const values = new Values(rest, syntaxes[name], name);
   const output = values.output;
   if (values.has("help")) return { command: { name: "help", topic: name, isWanted: true }, output };
@@ -205,7 +197,7 @@ class Values {
   }
 }
 
-const readers: Readonly<Record<Exclude<CommandName, "demo">, (values: Values) => Command>> = {
+const readers: Readonly<Record<CommandName, (values: Values) => Command>> = {
   download: (values) => ({
     name: "download",
     source: values.positionals[0]!,
@@ -243,6 +235,7 @@ const readers: Readonly<Record<Exclude<CommandName, "demo">, (values: Values) =>
       values.read("interval", (option, text) => readCount(option, text, 1, 86_400)),
     ),
   }),
+  demo: () => ({ name: "demo" }),
 };
 
 function readSwarmOptions(values: Values): SwarmOptions {
@@ -256,6 +249,7 @@ function readSwarmOptions(values: Values): SwarmOptions {
       values.read("max-peers", (option, text) => readCount(option, text, 1, PEERS_MAX_MAX)),
     ),
     ...present("uploadLimit", values.read("upload-limit", readRate)),
+    ...present("downloadLimit", values.read("download-limit", readRate)),
   };
 }
 
@@ -272,22 +266,6 @@ function parseHelp(args: readonly string[]): CommandLine {
     throw usageFailure(`Unknown command ${word}${suggestion(word)}`);
   }
   return { command: { name: "help", topic, isWanted: true }, output: values.output };
-}
-
-/** Reads `demo …`, whose own arguments are the demonstration's business. */
-function parseDemo(args: readonly string[]): CommandLine {
-  const output: OutputOptions = {
-    json: args.includes("--json"),
-    quiet: args.includes("--quiet") || args.includes("-q"),
-    verbose: args.includes("--verbose") || args.includes("-v"),
-  };
-  if (args.includes("--help") || args.includes("-h")) {
-    return { command: { name: "help", topic: "demo", isWanted: true }, output };
-  }
-  return {
-    command: { name: "demo", args: args.filter((arg) => !isGlobalSwitch(arg)) },
-    output,
-  };
 }
 
 /** Reads a command line without command word: the options of the older system, or `--help` and the like. */

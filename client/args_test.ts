@@ -61,7 +61,8 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
     port: 80,
     intervalSeconds: 60,
   }],
-  ["demo --json x", { name: "demo", args: ["x"] }],
+  ["demo --json", { name: "demo" }],
+  ["demo --version", { name: "version" }],
   ["--help", { name: "help", topic: null, isWanted: true }],
   ["-h", { name: "help", topic: null, isWanted: true }],
   ["help seed", { name: "help", topic: "seed", isWanted: true }],
@@ -81,6 +82,17 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
   [
     "--torrent=f --archives=d --hostname=h --discovery-mode=tracker --bootstrap=a:1,b:2 --overlay-port=6000",
     { name: "download", source: "f", output: "d", seed: true, hostname: "h", ...swarm },
+  ],
+  [
+    "--torrent=f --archives=d --tracker=http://t/announce --peer=h:1",
+    {
+      name: "download",
+      source: "f",
+      output: "d",
+      seed: true,
+      peers: [{ host: "h", port: 1 }],
+      trackers: ["http://t/announce"],
+    },
   ],
 ];
 
@@ -121,6 +133,8 @@ const refused: readonly (readonly [args: string, message: string])[] = [
   ["dwnload a", "Unknown command dwnload; did you mean download?"],
   ["help foo", "Unknown command foo; see enjambre --help"],
   ["--foo", "Unknown option --foo; see enjambre --help"],
+  ["demo x", "Unexpected argument x; see enjambre demo --help"],
+  ["demo --foo", "Unknown option --foo for demo; see enjambre demo --help"],
   ["--torrent=f", "--archives DIR is missing; see enjambre --help"],
   ["--archives=d", "--torrent FILE is missing; see enjambre --help"],
   [

@@ -43,6 +43,8 @@ export interface SwarmOptions {
   readonly peersMax?: number;
   /** Most that is sent, bytes per second. */
   readonly uploadLimit?: number;
+  /** Most that is fetched, bytes per second. */
+  readonly downloadLimit?: number;
 }
 
 /** Download a torrent. */
@@ -112,8 +114,6 @@ export interface TrackerCommand {
 /** Show a swarm at work. */
 export interface DemoCommand {
   readonly name: "demo";
-  /** What stands after the command word. */
-  readonly args: readonly string[];
 }
 
 /** Print help. */

@@ -248,14 +248,17 @@ class Picture implements Disposable {
   }
 
   #draw(): void {
+    const { reporter, signal } = this.#context;
+    if (signal.aborted) return;
     this.#clear();
-    const { reporter } = this.#context;
     for (const member of this.#members) reporter.say(renderMember(member, reporter.columns));
     this.#drawnLines = this.#isLive ? this.#members.length : 0;
   }
 
   #clear(): void {
-    if (this.#drawnLines > 0) this.#context.reporter.eraseLines(this.#drawnLines);
+    const { reporter, signal } = this.#context;
+    // What was said on Ctrl-C stands below the picture, and must not be taken back for a part of it.
+    if (this.#drawnLines > 0 && !signal.aborted) reporter.eraseLines(this.#drawnLines);
     this.#drawnLines = 0;
   }
 }

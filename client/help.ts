@@ -37,6 +37,7 @@ const swarmOptions = `  --peer HOST:PORT       a peer to begin with; may be repe
   --hostname HOST        the name under which others reach this machine
   --max-peers N          most connections at once (default: 100)
   --upload-limit RATE    most bytes sent per second, such as 500K or 8M
+  --download-limit RATE  most bytes fetched per second
 `;
 
 const topics: Readonly<Record<CommandName, string>> = {

@@ -28,6 +28,8 @@ export interface SessionOptions {
   readonly connectionsMax?: number;
   /** Payload that all torrents together may send, bytes per second; left out: no limit. */
   readonly uploadLimit?: number;
+  /** Payload that all torrents together may fetch, bytes per second; left out: no limit. */
+  readonly downloadLimit?: number;
 }
 
 /**
@@ -72,6 +74,8 @@ export class Session {
       ...(options.connectionsMax !== undefined && { connectionsMax: options.connectionsMax }),
       ...(options.uploadLimit !== undefined &&
         { uploadBucket: new TokenBucket(options.uploadLimit, REQUEST_BYTES_MAX) }),
+      ...(options.downloadLimit !== undefined &&
+        { downloadBucket: new TokenBucket(options.downloadLimit, REQUEST_BYTES_MAX) }),
       nowMs,
       arm: (deadlineMs) => this.#arm(deadlineMs),
     };

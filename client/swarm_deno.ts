@@ -18,13 +18,14 @@ const WATCH_MS = 100;
 
 /** Begins to listen. */
 export function listen(options: SwarmOptions): Session {
-  const { port, hostname, peersMax, uploadLimit } = options;
+  const { port, hostname, peersMax, uploadLimit, downloadLimit } = options;
   try {
     return Session.listen({
       ...(port !== undefined && { port }),
       ...(hostname !== undefined && { hostname }),
       ...(peersMax !== undefined && { connectionsMax: peersMax }),
       ...(uploadLimit !== undefined && { uploadLimit }),
+      ...(downloadLimit !== undefined && { downloadLimit }),
     });
   } catch (cause) {
     if (cause instanceof Deno.errors.AddrInUse) {

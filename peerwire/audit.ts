@@ -30,6 +30,8 @@ export interface DownloadBooks {
   readonly buffers: readonly number[];
   /** How many buffers are out. */
   readonly buffersInUse: number;
+  /** Whether nothing more is asked for until the download limit allows it. */
+  readonly isWaiting: boolean;
   /** Now. */
   readonly nowMs: number;
 }
@@ -49,7 +51,7 @@ export function auditDownload(books: DownloadBooks): void {
   const requests = auditRequests(books);
   for (const begun of books.table.begun) auditBlocks(books, begun, requests);
   auditPeers(books);
-  auditIdleness(books);
+  if (!books.isWaiting) auditIdleness(books);
 }
 
 function check(isTrue: boolean, what: string): void {

@@ -10,36 +10,19 @@ import type { Bitfield } from "./bitfield.ts";
 import type { Connection } from "./connection.ts";
 import { PeerProtocolError } from "./errors.ts";
 import { Picker } from "./picker.ts";
+import {
+  answerMs,
+  canBeAsked,
+  expectedMs,
+  followRate,
+  requestsMax,
+  room,
+  snub,
+} from "./pipeline.ts";
 import { PiecePool } from "./piece_pool.ts";
+import type { TokenBucket } from "./rate.ts";
 import { type BegunPiece, MISSING, RECEIVED, REQUESTED, RequestTable } from "./requests.ts";
 import type { SwarmStats } from "./stats.ts";
-
-/** Fewest requests kept at a peer that lets us ask: enough that it is never idle while one answer is on its way. */
-const PIPELINE_BLOCKS_MIN = 5;
-
-/** Most requests kept at one peer: 8 MiB in flight, a gigabit over 60 ms. */
-const PIPELINE_BLOCKS_MAX = 500;
-
-/** A pipeline holds what the peer sends in this time, so that lines of up to this delay are kept full. */
-const PIPELINE_SECONDS = 1;
-
-/** A pipeline goes on growing by a block per block while the rate grows by this factor a second. */
-const PROBE_GROWTH = 1.1;
-
-/** A request is given up on after this many times the time in which the peer's rate would bring it. */
-const ANSWER_FACTOR = 4;
-
-/** No request is given up on sooner: lines and disks pause for a moment, and TCP may repeat a packet twice. */
-const ANSWER_MS_MIN = 5000;
-
-/** Every request is given up on by then, however slow the peer: five blocks at 1 KiB/s. */
-const ANSWER_MS_MAX = 80_000;
-
-/** A peer sends as expected while its last block is no older than this. */
-const STEADY_MS = 2000;
-
-/** What is waited for from a peer that has sent nothing yet. */
-const FIRST_ANSWER_MS = 15_000;
 
 /** A peer that rejected a request is left alone for this long, so that the two do not spin. */
 const REJECT_PAUSE_MS = 1000;
@@ -49,6 +32,12 @@ const END_GAME_REQUESTS_MAX = 3;
 
 /** End game: requests that a connection has when it is given other peers' blocks too, so that it is never idle. */
 const END_GAME_PIPELINE_BLOCKS = 4;
+
+/** A piece is nearly complete when no more than this part of its blocks is missing, or one block. */
+const HOSTAGE_PART = 0.25;
+
+/** How long a nearly complete piece waits for a block before a quicker peer is asked too. */
+const HOSTAGE_MS = 5000;
 
 /** Blocks nobody asked for that a peer may send before the connection is closed. */
 const UNASKED_BLOCKS_MAX = 32;
@@ -75,6 +64,8 @@ export interface DownloaderOptions {
   readonly random: () => number;
   /** Bytes that pieces may take in memory. */
   readonly memoryBytes: number;
+  /** The limit of payload that is asked for; null where there is none. */
+  readonly bucket: TokenBucket | null;
   /** Where what happens is counted. */
   readonly stats: SwarmStats;
   /** Who does what is asked. */
@@ -99,6 +90,9 @@ export class Downloader {
   readonly #stats: SwarmStats;
   readonly #sink: DownloaderSink;
   readonly #pool: PiecePool;
+  readonly #bucket: TokenBucket | null;
+  /** Under a limit: when the next block may be asked for; Infinity while none waits for that. */
+  #allowedAtMs = Infinity;
   readonly #buffers = new Map<number, Uint8Array<ArrayBuffer>>();
   readonly #storing = new Map<number, PieceAtStore>();
   /** Connections that have room because a request was cancelled. */
@@ -111,6 +105,7 @@ export class Downloader {
     this.#connections = options.connections;
     this.#stats = stats;
     this.#sink = options.sink;
+    this.#bucket = options.bucket;
     this.#pool = new PiecePool(geometry.pieceLength, options.memoryBytes);
     this.picker = new Picker({ pieceCount: geometry.pieceCount, random: options.random });
     have.forEachSet((piece) => this.picker.begin(piece));
@@ -125,14 +120,19 @@ export class Downloader {
     return this.#storing.size;
   }
 
+  /** When the limit allows to ask for more; Infinity while nobody waits for that. */
+  get nextDeadlineMs(): number {
+    return this.#allowedAtMs;
+  }
+
   /** Keeps a connection's pipeline full, as far as there is anything to ask it for. */
   fill(connection: Connection, nowMs: number): void {
     if (!canBeAsked(connection, nowMs)) return;
     const { requests } = connection;
     const hadNone = requests.live === 0;
     let asked = 0;
-    while (requests.live < connection.pipelineBlocks) {
-      const begun = this.#pieceFor(connection);
+    while (requests.live < connection.pipelineBlocks && this.#isAllowed(nowMs)) {
+      const begun = this.#pieceFor(connection, nowMs);
       if (begun === null) {
         asked += this.#fillInEndGame(connection, nowMs);
         break;
@@ -146,6 +146,7 @@ export class Downloader {
 
   /** Asks others for what was lost, then fills every pipeline, those with the most room first. */
   fillAll(nowMs: number): void {
+    this.#allowedAtMs = Infinity;
     this.#askForLost(nowMs);
     const byRoom: Connection[] = [];
     for (const connection of this.#connections.values()) {
@@ -161,6 +162,29 @@ export class Downloader {
     this.#relieved.clear();
   }
 
+  /**
+   * Once a second: where a nearly complete piece waits for slow peers and nothing comes, asks a quicker one for its last
+   * blocks too, so that no piece is held hostage.
+   */
+  relieveHostages(nowMs: number): void {
+    for (const begun of this.table.begun) {
+      const left = begun.blockCount - begun.received;
+      if (begun.missing > 0 || left > Math.max(1, begun.blockCount * HOSTAGE_PART)) continue;
+      if (nowMs - begun.progressAtMs < HOSTAGE_MS) continue;
+      for (let block = 0; block < begun.blockCount; block++) {
+        if (begun.states[block] !== REQUESTED || this.table.liveRequests(begun, block) > 1) {
+          continue;
+        }
+        const quicker = this.#roomiest(begun, block, nowMs);
+        if (quicker === null) continue;
+        const withinMs = expectedMs(quicker, quicker.requests.live + 1, nowMs);
+        if (withinMs >= this.#expectedMs(begun, block, nowMs)) continue;
+        this.#ask(quicker, begun, block, nowMs);
+        this.#sink.touch(quicker);
+      }
+    }
+  }
+
   /** Counts everything anew, and throws where the books do not agree. */
   audit(nowMs: number): void {
     auditDownload({
@@ -172,6 +196,7 @@ export class Downloader {
       storing: [...this.#storing.keys()],
       buffers: [...this.#buffers.keys()],
       buffersInUse: this.#pool.inUse,
+      isWaiting: this.#allowedAtMs < Infinity,
       nowMs,
     });
   }
@@ -202,6 +227,7 @@ export class Downloader {
     connection.lastBlockAtMs = nowMs;
     connection.isSnubbed = false;
     if (connection.isProbing) connection.pipelineBlocks++;
+    begun!.progressAtMs = nowMs;
     begun!.data.set(buffer.subarray(start, end), begin);
     if (begun!.received === begun!.blockCount) this.#store(begun!);
   }
@@ -251,41 +277,16 @@ export class Downloader {
    * @returns whether blocks have to be asked of others
    */
   handleTick(connection: Connection, nowMs: number): boolean {
-    this.adapt(connection, nowMs);
     const { requests } = connection;
-    const rate = connection.pipelineRate.bytesPerSecond(nowMs);
-    if (connection.isProbing && rate > 0) {
-      connection.isProbing = rate > connection.probedRate * PROBE_GROWTH;
-      connection.probedRate = rate;
-    }
+    followRate(connection, nowMs);
     if (requests.live + requests.late === 0) return false;
     const patienceMs = answerMs(connection, connection.pipelineBlocks);
     const isStalled = nowMs - connection.lastBlockAtMs >= patienceMs;
-    if (rate > 0 && nowMs - connection.lastBlockAtMs < STEADY_MS) connection.steadyRate = rate;
-    if (isStalled) this.#snub(connection, nowMs);
+    if (isStalled) snub(connection, nowMs);
     this.table.forgetLate(requests, nowMs - patienceMs);
     const lost = this.table.expire(requests, nowMs, isStalled ? Infinity : nowMs);
     this.#stats.addRequeued(lost);
     return lost > 0;
-  }
-
-  #snub(connection: Connection, nowMs: number): void {
-    connection.isSnubbed = true;
-    connection.isProbing = false;
-    connection.lastBlockAtMs = nowMs; // what it is asked for from here on has its own time
-    this.adapt(connection, nowMs);
-  }
-
-  /** Sets how many requests a connection gets by what it delivers. */
-  adapt(connection: Connection, nowMs: number): void {
-    const rate = connection.pipelineRate.bytesPerSecond(nowMs);
-    let blocks = Math.ceil(rate * PIPELINE_SECONDS / BLOCK_BYTES);
-    if (connection.isProbing) blocks = Math.max(blocks, connection.pipelineBlocks);
-    if (connection.isSnubbed) blocks = PIPELINE_BLOCKS_MIN;
-    connection.pipelineBlocks = Math.min(
-      Math.max(blocks, PIPELINE_BLOCKS_MIN),
-      requestsMax(connection),
-    );
   }
 
   /**
@@ -320,7 +321,7 @@ export class Downloader {
   }
 
   /** A begun piece with missing blocks that the peer has, beginning one where there is none. */
-  #pieceFor(connection: Connection): BegunPiece | null {
+  #pieceFor(connection: Connection, nowMs: number): BegunPiece | null {
     for (const begun of this.table.withMissing) {
       if (connection.has.has(begun.piece) && this.#canAsk(connection, begun)) return begun;
     }
@@ -330,7 +331,9 @@ export class Downloader {
     if (buffer === null) return null;
     this.picker.begin(piece);
     this.#buffers.set(piece, buffer);
-    return this.table.begin(piece, buffer.subarray(0, this.#geometry.pieceBytes(piece)));
+    const begun = this.table.begin(piece, buffer.subarray(0, this.#geometry.pieceBytes(piece)));
+    begun.progressAtMs = nowMs;
+    return begun;
   }
 
   /**
@@ -381,6 +384,7 @@ export class Downloader {
     let asked = 0;
     let block = this.table.firstMissing(begun);
     for (; block < begun.blockCount && requests.live < connection.pipelineBlocks; block++) {
+      if (!this.#isAllowed(nowMs)) break;
       if (begun.states[block] !== MISSING) continue;
       if (requests.late > 0 && this.table.wasAsked(requests, begun, block)) continue;
       this.#ask(connection, begun, block, nowMs);
@@ -447,8 +451,16 @@ export class Downloader {
     return soonestMs;
   }
 
+  /** Whether the limit allows to ask for one more block; if not, it is noted when it will. */
+  #isAllowed(nowMs: number): boolean {
+    if (this.#bucket === null || this.#bucket.has(BLOCK_BYTES, nowMs)) return true;
+    this.#allowedAtMs = this.#bucket.readyAtMs(BLOCK_BYTES, nowMs);
+    return false;
+  }
+
   #ask(connection: Connection, begun: BegunPiece, block: number, nowMs: number): void {
     const { requests } = connection;
+    this.#bucket?.spend(BLOCK_BYTES, nowMs);
     const dueAtMs = nowMs + answerMs(connection, requests.live + 1);
     this.table.ask(requests, begun, block, nowMs, dueAtMs);
     const bytes = this.#geometry.blockBytes(begun.piece, block);
@@ -503,32 +515,4 @@ export class Downloader {
     this.#relieved.add(connection);
     this.#sink.touch(connection);
   }
-}
-
-/** How many more requests a connection's pipeline takes. */
-function room(connection: Connection): number {
-  return connection.pipelineBlocks - connection.requests.live;
-}
-
-/** How long a connection may take to send so many blocks, going by what it sent while it sent something. */
-function answerMs(connection: Connection, blocks: number): number {
-  if (connection.steadyRate <= 0) return FIRST_ANSWER_MS;
-  const expectedMs = blocks * BLOCK_BYTES * 1000 / connection.steadyRate;
-  return Math.min(Math.max(ANSWER_FACTOR * expectedMs, ANSWER_MS_MIN), ANSWER_MS_MAX);
-}
-
-/** How many requests a connection may have at once, whatever its rate. */
-function requestsMax(connection: Connection): number {
-  return Math.min(PIPELINE_BLOCKS_MAX, connection.peerQueueBlocks);
-}
-
-/** Whether a request to this peer can be hoped to be answered. */
-function canBeAsked(connection: Connection, nowMs: number): boolean {
-  return !connection.isChoking && !connection.isClosed && connection.amInterested &&
-    nowMs >= connection.askAgainAtMs;
-}
-
-/** In what time a connection will have sent so many blocks, at its rate. */
-function expectedMs(connection: Connection, blocks: number, nowMs: number): number {
-  return blocks * BLOCK_BYTES * 1000 / connection.pipelineRate.bytesPerSecond(nowMs);
 }

@@ -1,5 +1,5 @@
 /** The fetching side, by what a manager says to its peers. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { BLOCK_BYTES } from "@enjambre/metainfo";
 import {
   fillContent,
@@ -10,6 +10,7 @@ import {
   TestSwarm,
   type TestSwarmOptions,
 } from "./_test_swarm.ts";
+import { TokenBucket } from "./rate.ts";
 
 const BLOCKS = 4;
 const PIECE_BYTES = BLOCKS * BLOCK_BYTES;
@@ -639,4 +640,38 @@ Deno.test("Manager forgets no block when a block comes one byte at a time", () =
   for (const byte of bytes) peer.feed(new Uint8Array([byte]));
   assertEquals(swarm.manager.stats.downloadedBytes, length);
   assertEquals(peer.closed, null);
+});
+
+Deno.test("Manager asks for no more than its download limit allows, within 3 %", () => {
+  const bytesPerSecond = 1_000_000;
+  const downloadBucket = new TokenBucket(bytesPerSecond, 2 * BLOCK_BYTES);
+  const swarm = swarmOf(400, { downloadBucket });
+  const peers = [1, 2, 3].map(() => seedOf(swarm));
+  for (let ms = 0; ms < 20_000; ms += 100) {
+    swarm.pass(100);
+    for (const peer of peers) peer.answer(peer.heardOf("request"));
+    swarm.finishStores();
+  }
+  const { downloadedBytes } = swarm.manager.stats;
+  assertAlmostEquals(downloadedBytes / 20 / bytesPerSecond, 1, 0.03);
+});
+
+Deno.test("Manager asks a quicker peer too for the last block of a piece that a slow one holds up", () => {
+  const swarm = swarmOf(300);
+  const slow = seedOf(swarm);
+  const owed = slow.heardOf("request");
+  const quick = seedOf(swarm);
+  const open = quick.heardOf("request");
+  slow.answer(owed.splice(0, 3)); // a block of the first piece is left
+  const asked: string[] = [];
+  for (let second = 0; second < 6; second++) {
+    swarm.pass(1000);
+    quick.answer(open.splice(0, 20));
+    const heard = quick.heardOf("request");
+    asked.push(...heard);
+    open.push(...heard);
+    swarm.finishStores();
+  }
+  assertEquals(swarm.manager.stats.requeuedBlocks, 0, "nobody was given up on");
+  assert(asked.includes(owed[0]!));
 });

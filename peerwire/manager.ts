@@ -15,6 +15,7 @@ import { Downloader } from "./downloader.ts";
 import { PeerProtocolError } from "./errors.ts";
 import { Interest } from "./interest.ts";
 import { formatAddress, type PeerAddress, PeerBook } from "./peer_book.ts";
+import { adaptPipeline } from "./pipeline.ts";
 import type { TokenBucket } from "./rate.ts";
 import { SwarmStats } from "./stats.ts";
 import { Uploader } from "./uploader.ts";
@@ -99,8 +100,10 @@ export interface ManagerOptions {
   readonly downloadMemoryBytes?: number;
   /** Bytes that spans read for upload may take. */
   readonly uploadMemoryBytes?: number;
-  /** The limit of payload that is sent; may be shared with other torrents. */
+  /** The limit of payload that is sent. */
   readonly uploadBucket?: TokenBucket;
+  /** The limit of payload that is asked for. */
+  readonly downloadBucket?: TokenBucket;
   /** Who does what is asked. */
   readonly sink: ManagerSink;
 }
@@ -157,6 +160,7 @@ export class Manager {
       random,
       stats,
       memoryBytes: options.downloadMemoryBytes ?? DOWNLOAD_MEMORY_BYTES,
+      bucket: options.downloadBucket ?? null,
       sink: {
         touch,
         storePiece: (piece, data) => this.#sink.storePiece(piece, data),
@@ -206,7 +210,12 @@ export class Manager {
   get nextDeadlineMs(): number {
     const isAlone = this.#connections.size === 0;
     if (this.#isEnded || (isAlone && this.#book.nextDialAtMs() === Infinity)) return Infinity;
-    return Math.min(this.#nextTickMs, this.#nextChokeMs, this.#uploader.nextDeadlineMs);
+    return Math.min(
+      this.#nextTickMs,
+      this.#nextChokeMs,
+      this.#uploader.nextDeadlineMs,
+      this.#downloader.nextDeadlineMs,
+    );
   }
 
   /** Peers became known. */
@@ -303,9 +312,11 @@ export class Manager {
   /** The time of {@linkcode nextDeadlineMs} has come. */
   handleDeadline(nowMs: number): void {
     if (nowMs >= this.#uploader.nextDeadlineMs) this.#uploader.handleDeadline(nowMs);
+    if (nowMs >= this.#downloader.nextDeadlineMs) this.#shouldFillAll = true;
     if (nowMs >= this.#nextTickMs) {
       this.#nextTickMs = nowMs + TICK_MS;
       for (const connection of this.#connections.values()) this.#tick(connection, nowMs);
+      this.#downloader.relieveHostages(nowMs);
       this.#shouldFillAll = true;
       this.#dial(nowMs);
     }
@@ -402,7 +413,7 @@ export class Manager {
     }
     if (!connection.isClosed) {
       this.#closeIfUseless(connection, nowMs);
-      this.#downloader.adapt(connection, nowMs);
+      adaptPipeline(connection, nowMs);
       this.#downloader.fill(connection, nowMs);
       if (connection.uploads.count > 0) this.#uploader.pump(connection, nowMs);
     }

@@ -68,40 +68,56 @@ const ROUNDING_BYTES = 1;
 /**
  * An allowance of bytes that grows with time: what upload and download limits are made of.
  *
- * It may be shared by all torrents of a session.
+ * One may stand within another: a torrent's within that of the session, which all torrents share. What is taken
+ * is taken of both.
  */
 export class TokenBucket {
   /** What the allowance grows by, bytes per second. */
   readonly bytesPerSecond: number;
+  readonly #within: TokenBucket | null;
   readonly #bytesMax: number;
-  #bytes: number;
+  #bytes = 0;
   #atMs = 0;
 
   /**
    * @param bytesPerSecond what the allowance grows by
    * @param leastBytes what is saved up in any case, so that the largest single take can ever succeed
+   * @param within the larger allowance that this one is part of
    */
-  constructor(bytesPerSecond: number, leastBytes: number) {
+  constructor(bytesPerSecond: number, leastBytes: number, within: TokenBucket | null = null) {
     if (!(bytesPerSecond > 0)) {
       throw new RangeError(`Limit is ${bytesPerSecond} bytes per second, must be above 0`);
     }
     this.bytesPerSecond = bytesPerSecond;
+    this.#within = within;
     this.#bytesMax = Math.max(leastBytes, bytesPerSecond * SAVED_MS / 1000);
-    this.#bytes = 0;
+  }
+
+  /** Whether `bytes` are there. */
+  has(bytes: number, nowMs: number): boolean {
+    this.#grow(nowMs);
+    return this.#bytes >= bytes - ROUNDING_BYTES && (this.#within?.has(bytes, nowMs) ?? true);
   }
 
   /** Takes `bytes` of the allowance, if it is there. @returns whether it was */
   take(bytes: number, nowMs: number): boolean {
-    this.#grow(nowMs);
-    if (this.#bytes < bytes - ROUNDING_BYTES) return false;
-    this.#bytes -= bytes;
+    if (!this.has(bytes, nowMs)) return false;
+    this.spend(bytes, nowMs);
     return true;
+  }
+
+  /** Takes `bytes` whether they are there or not; what was not is missing later. */
+  spend(bytes: number, nowMs: number): void {
+    this.#grow(nowMs);
+    this.#bytes -= bytes;
+    this.#within?.spend(bytes, nowMs);
   }
 
   /** When `bytes` will be there, if nobody takes any before. */
   readyAtMs(bytes: number, nowMs: number): number {
     this.#grow(nowMs);
-    return nowMs + Math.max(0, bytes - this.#bytes) * 1000 / this.bytesPerSecond;
+    const atMs = nowMs + Math.max(0, bytes - this.#bytes) * 1000 / this.bytesPerSecond;
+    return Math.max(atMs, this.#within?.readyAtMs(bytes, nowMs) ?? 0);
   }
 
   #grow(nowMs: number): void {

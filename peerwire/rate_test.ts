@@ -138,3 +138,24 @@ Deno.test("TokenBucket refuses a limit that lets nothing through", () => {
   assertThrows(() => new TokenBucket(0, 16384), RangeError);
   assertThrows(() => new TokenBucket(NaN, 16384), RangeError);
 });
+
+Deno.test("TokenBucket within another takes of both, and waits for the one that is later", () => {
+  const session = new TokenBucket(1000, 100);
+  const [one, two] = [new TokenBucket(800, 100, session), new TokenBucket(800, 100, session)];
+  let taken = [0, 0];
+  for (let ms = 0; ms <= 10_000; ms += 10) {
+    if (one.take(100, ms)) taken = [taken[0]! + 100, taken[1]!];
+    if (two.take(100, ms)) taken = [taken[0]!, taken[1]! + 100];
+  }
+  assertAlmostEquals(taken[0]! + taken[1]!, 10_000, 300);
+  assert(taken[0]! <= 8100, `${taken[0]} bytes were taken within 800 a second`);
+  assert(one.readyAtMs(100, 10_000) >= session.readyAtMs(100, 10_000));
+});
+
+Deno.test("TokenBucket.spend() goes into debt, which is paid off before anything is taken", () => {
+  const bucket = new TokenBucket(1000, 100);
+  bucket.spend(500, 0);
+  assertEquals(bucket.take(100, 598), false);
+  assertEquals(bucket.readyAtMs(100, 0), 600);
+  assertEquals(bucket.take(100, 600), true);
+});

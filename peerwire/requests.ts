@@ -32,6 +32,8 @@ export class BegunPiece {
   missing: number;
   /** How many blocks are here. */
   received = 0;
+  /** When a block last came, or the piece was begun. Kept by the downloader. */
+  progressAtMs = 0;
   /** `MISSING`, `REQUESTED` or `RECEIVED` for each block. */
   readonly states: Uint8Array;
   /** The connection that sent each received block, by id; -1 before. */
