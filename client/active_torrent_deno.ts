@@ -21,10 +21,9 @@ import {
   type PeerAddress,
   PeerSocket,
   RateMeter,
-  type RecoveryTimes,
   REQUEST_BYTES_MAX,
+  type SwarmStatistics,
   TokenBucket,
-  type WastedBytes,
 } from "@enjambre/peerwire";
 import type { PieceStore } from "@enjambre/storage";
 import { announceHttp, Announcer, type TrackerStatus } from "@enjambre/tracker";
@@ -35,6 +34,9 @@ const logger = getLogger(["enjambre", "client"]);
 /** Window of the rates that a person is shown: steady enough to read, quick enough to believe. */
 const SHOWN_RATE_WINDOW_SECONDS = 5;
 
+/** Window of the rate that the time left is told by: damped, so that it does not jump. */
+const STEADY_RATE_WINDOW_SECONDS = 30;
+
 /** Peers asked of a tracker at once; most trackers give no more. */
 const PEERS_WANTED = 50;
 
@@ -42,7 +44,7 @@ const PEERS_WANTED = 50;
 const FAREWELL_MS_MAX = 2000;
 
 /** What one torrent looks like at one moment. */
-export interface TorrentSnapshot {
+export interface TorrentSnapshot extends Omit<SwarmStatistics, "peers"> {
   /** Pieces of the torrent. */
   readonly pieceCount: number;
   /** Pieces that are verified and stored. */
@@ -51,30 +53,14 @@ export interface TorrentSnapshot {
   readonly totalBytes: number;
   /** Bytes that are verified and stored. */
   readonly haveBytes: number;
-  /** Payload that came in this session, useful or not. */
-  readonly downloadedBytes: number;
-  /** Payload that was sent in this session. */
-  readonly uploadedBytes: number;
-  /** Payload that came for nothing, by cause. */
-  readonly wasted: Readonly<WastedBytes>;
   /** Payload coming in, over the last seconds. */
   readonly downBytesPerSecond: number;
   /** Payload going out, over the last seconds. */
   readonly upBytesPerSecond: number;
   /** Live connections. */
   readonly peers: number;
-  /** Live connections to peers that have everything. */
-  readonly seeds: number;
-  /** Peers that sent blocks in this session, gone or not. */
-  readonly sources: number;
-  /** Time left at the present rate; null where that cannot be said. */
+  /** Time left at the rate of the last half minute; null where that cannot be said. */
   readonly secondsLeft: number | null;
-  /** Peers that left, choked us or stalled while they were asked for blocks. */
-  readonly disconnectsWithBlocks: number;
-  /** Blocks that were asked of somebody else because of it. */
-  readonly requeuedBlocks: number;
-  /** How long those blocks waited. */
-  readonly recovery: RecoveryTimes;
   /** What is known of each tracker, in the order in which they are asked. */
   readonly trackers: readonly TrackerStatus[];
 }
@@ -129,6 +115,7 @@ export class ActiveTorrent implements ManagerSink {
   readonly #sockets = new Map<Connection, PeerSocket>();
   readonly #downRate = new RateMeter(SHOWN_RATE_WINDOW_SECONDS);
   readonly #upRate = new RateMeter(SHOWN_RATE_WINDOW_SECONDS);
+  readonly #steadyRate = new RateMeter(STEADY_RATE_WINDOW_SECONDS);
   readonly #completion = Promise.withResolvers<void>();
   readonly #ended = new AbortController();
   readonly #storing = new Set<Promise<void>>();
@@ -182,33 +169,29 @@ export class ActiveTorrent implements ManagerSink {
   /** What the torrent looks like now. */
   snapshot(): TorrentSnapshot {
     const manager = this.#manager;
-    const { stats } = manager;
     const nowMs = this.#context.nowMs();
     this.#rate(nowMs);
     const { totalBytes, pieceCount } = this.torrent.geometry;
-    const downBytesPerSecond = this.#downRate.bytesPerSecond(nowMs);
     const leftBytes = totalBytes - this.#haveBytes;
-    let seeds = 0;
-    for (const connection of manager.connections) if (connection.has.isFull) seeds++;
+    const steadyRate = this.#steadyRate.bytesPerSecond(nowMs);
+    const { peers, ...statistics } = manager.statistics(nowMs);
     return {
       pieceCount,
       havePieces: manager.have.count,
       totalBytes,
       haveBytes: this.#haveBytes,
-      downloadedBytes: stats.downloadedBytes,
-      uploadedBytes: stats.uploadedBytes,
-      wasted: { ...stats.wasted },
-      downBytesPerSecond,
+      downBytesPerSecond: this.#downRate.bytesPerSecond(nowMs),
       upBytesPerSecond: this.#upRate.bytesPerSecond(nowMs),
-      peers: manager.connectionCount,
-      seeds,
-      sources: stats.sources,
-      secondsLeft: downBytesPerSecond > 0 ? leftBytes / downBytesPerSecond : null,
-      disconnectsWithBlocks: stats.disconnectsWithBlocks,
-      requeuedBlocks: stats.requeuedBlocks,
-      recovery: stats.recovery,
+      secondsLeft: steadyRate > 0 ? leftBytes / steadyRate : null,
+      ...statistics,
+      peers: peers.length,
       trackers: this.#announcer.status(),
     };
+  }
+
+  /** What is known of the swarm and of each live peer. */
+  statistics(): SwarmStatistics {
+    return this.#manager.statistics(this.#context.nowMs());
   }
 
   /** When {@linkcode handleDeadline} has to be called. */
@@ -358,6 +341,7 @@ export class ActiveTorrent implements ManagerSink {
   #rate(nowMs: number): void {
     const { downloadedBytes, uploadedBytes } = this.#manager.stats;
     this.#downRate.add(downloadedBytes - this.#rated.down, nowMs);
+    this.#steadyRate.add(downloadedBytes - this.#rated.down, nowMs);
     this.#upRate.add(uploadedBytes - this.#rated.up, nowMs);
     this.#rated = { down: downloadedBytes, up: uploadedBytes };
   }

@@ -5,7 +5,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { hexOfHash, type Torrent } from "@enjambre/metainfo";
-import type { DiskStore } from "@enjambre/storage";
+import { asStorageError, type DiskStore } from "@enjambre/storage";
 import type { ActiveTorrent, TorrentSnapshot } from "./active_torrent_deno.ts";
 import { checkContent, type Checked, openContent } from "./check_deno.ts";
 import type { DownloadCommand } from "./commands.ts";
@@ -51,6 +51,7 @@ async function complete(
   tellWhatIsThere(torrent, checked, command.output, context);
   if (checked.bad.length > 0) {
     assertReachable(trackerTiers(torrent, command), command);
+    await assertOurs(store);
     await assertWritable(command.output);
   } else if (!command.seed) {
     await store.close();
@@ -160,6 +161,10 @@ function reportComplete(torrent: Torrent, outcome: Outcome, { reporter }: Comman
     gainedBytes,
     downloadedBytes: snapshot?.downloadedBytes ?? 0,
     uploadedBytes: snapshot?.uploadedBytes ?? 0,
+    downloadedOverheadBytes: snapshot?.downloadedOverheadBytes ?? 0,
+    uploadedOverheadBytes: snapshot?.uploadedOverheadBytes ?? 0,
+    shareRatio: snapshot?.shareRatio ?? null,
+    lastPercentMs: snapshot?.lastPercentMs ?? null,
     peers: snapshot?.sources ?? 0,
     wasted: snapshot?.wasted ?? { duplicate: 0, unasked: 0, corrupt: 0, abandoned: 0 },
     disconnectsWithBlocks: snapshot?.disconnectsWithBlocks ?? 0,
@@ -186,6 +191,25 @@ function tellTroubles(
   reporter.say(`  ${formatCount(requeuedBlocks, "block")} asked of another peer${speed}`);
 }
 
+/**
+ * Refuses to write over what was never of the torrent: a file under its final name that has another
+ * size, and not one good piece. What is damaged has the right size, or good pieces; what is half
+ * fetched is called `.part`.
+ */
+async function assertOurs(store: DiskStore): Promise<void> {
+  for (const file of await store.files()) {
+    const { path, bytes, foundBytes, isPart } = file;
+    if (isPart || foundBytes === null || foundBytes === 0 || foundBytes === bytes) continue;
+    const { first, end } = store.geometry.piecesOfFile(file.fileIndex);
+    if (first === end || file.badPieces < end - first) continue;
+    throw new CommandFailure(
+      "exists",
+      `Cannot write ${path}: a file of that name is there, and nothing in it is of the torrent; ` +
+        "move it away, or choose another folder with --output",
+    );
+  }
+}
+
 /** Finds out before anything is fetched that nothing could be written. */
 async function assertWritable(directory: string): Promise<void> {
   let folder = resolve(directory);
@@ -195,9 +219,11 @@ async function assertWritable(directory: string): Promise<void> {
   } catch (cause) {
     // The program may be allowed to write below a folder only; then the first write will tell.
     if (cause instanceof Deno.errors.NotCapable) return;
-    const reason = cause instanceof Error ? cause.message.split(": ")[0] : String(cause);
+    const reason = cause instanceof Error
+      ? cause.message.split(/ \(os error|: /)[0]
+      : String(cause);
     throw new CommandFailure(
-      "permission",
+      asStorageError(cause, "write to", folder).code,
       `Cannot write to ${folder}: ${reason}; choose another folder with --output`,
       undefined,
       { cause },

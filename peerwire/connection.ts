@@ -32,6 +32,9 @@ export const UPLOAD_QUEUE_BLOCKS_MAX = 1024;
 /** Requests that we keep at a peer which does not say how many it takes; libtorrent's default for `reqq`. */
 const PEER_QUEUE_BLOCKS_DEFAULT = 250;
 
+/** How often a peer may say anew all that it has: counting that costs as much as the torrent has pieces. */
+const HAS_MESSAGES_MAX = 16;
+
 /** Requests that a new peer is given before anything is known of its rate: 256 KiB. */
 const PIPELINE_BLOCKS_INITIAL = 16;
 
@@ -138,7 +141,7 @@ export class Connection implements MessageHandler {
   isClosed = false;
   /** How many blocks of this peer's making were in pieces that failed their hash. */
   corruptPieces = 0;
-  /** Blocks that came unasked, less the requests that we cancelled and that may have crossed the answer. */
+  /** Blocks that came unasked, less the requests that we cancelled or forgot and that may be answered all the same. */
   unaskedBlocks = 0;
   /** Until when nothing is asked of this peer, because it rejected what it was asked for. */
   askAgainAtMs = 0;
@@ -160,6 +163,8 @@ export class Connection implements MessageHandler {
   readonly pipelineRate: RateMeter = new RateMeter(PIPELINE_RATE_WINDOW_SECONDS);
   /** Payload to the peer. */
   readonly upRate: RateMeter = new RateMeter(CHOKE_RATE_WINDOW_SECONDS);
+  /** Bytes of the wire that came, payload and all else. */
+  receivedBytes = 0;
   /** Payload bytes that the peer sent. */
   downloadedBytes = 0;
   /** Payload bytes that the peer was sent. */
@@ -180,6 +185,7 @@ export class Connection implements MessageHandler {
   readonly #geometry: Geometry;
   readonly #events: ConnectionEvents;
   readonly #decoder: MessageDecoder;
+  #hasMessages = 0;
 
   constructor(options: ConnectionOptions) {
     const { geometry, nowMs } = options;
@@ -211,6 +217,7 @@ export class Connection implements MessageHandler {
   handleReceived(bytes: number, nowMs: number): void {
     this.nowMs = nowMs;
     this.lastReceivedAtMs = nowMs;
+    this.receivedBytes += bytes;
     this.#decoder.handleReceived(bytes);
   }
 
@@ -218,6 +225,7 @@ export class Connection implements MessageHandler {
   feed(bytes: Uint8Array, nowMs: number): void {
     this.nowMs = nowMs;
     this.lastReceivedAtMs = nowMs;
+    this.receivedBytes += bytes.length;
     this.#decoder.feed(bytes);
   }
 
@@ -273,6 +281,7 @@ export class Connection implements MessageHandler {
 
   handleBitfield(buffer: Uint8Array, start: number, end: number): void {
     // BEP 3 allows one, first; several are met in the field, and the last one counts.
+    this.#checkHasMessage("bitfield");
     const has = Bitfield.fromBytes(buffer.subarray(start, end), this.has.length);
     this.#events.handleHasReplacing(this);
     this.has.clearAll();
@@ -282,6 +291,7 @@ export class Connection implements MessageHandler {
 
   handleHaveAll(): void {
     this.#checkFast("have all");
+    this.#checkHasMessage("have all");
     this.#events.handleHasReplacing(this);
     this.has.setAll();
     this.#events.handleHasReplaced(this);
@@ -289,6 +299,7 @@ export class Connection implements MessageHandler {
 
   handleHaveNone(): void {
     this.#checkFast("have none");
+    this.#checkHasMessage("have none");
     this.#events.handleHasReplacing(this);
     this.has.clearAll();
     this.#events.handleHasReplaced(this);
@@ -341,6 +352,14 @@ export class Connection implements MessageHandler {
     throw new PeerProtocolError(
       "order",
       `Cannot accept ${message}: the fast extension was not agreed on`,
+    );
+  }
+
+  #checkHasMessage(message: string): void {
+    if (++this.#hasMessages <= HAS_MESSAGES_MAX) return;
+    throw new PeerProtocolError(
+      "order",
+      `Cannot accept ${message}: the peer said ${HAS_MESSAGES_MAX} times already what it has, one time is due`,
     );
   }
 

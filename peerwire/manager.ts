@@ -17,6 +17,7 @@ import { Interest } from "./interest.ts";
 import { formatAddress, type PeerAddress, PeerBook } from "./peer_book.ts";
 import { adaptPipeline } from "./pipeline.ts";
 import type { TokenBucket } from "./rate.ts";
+import { describeSwarm, type SwarmStatistics } from "./statistics.ts";
 import { SwarmStats } from "./stats.ts";
 import { Uploader } from "./uploader.ts";
 
@@ -34,6 +35,9 @@ const DIALS_MAX = 16;
 
 /** Peers that are served at once, the optimistic one included. */
 const UPLOAD_SLOTS = 8;
+
+/** Bytes that may wait for one line: more than blocks, haves and rejects ever come to for a peer that reads at all. */
+const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Corrupt pieces a peer may have had a part in before it is banned. */
 const CORRUPT_PIECES_MAX = 3;
@@ -200,6 +204,13 @@ export class Manager {
     return this.#have;
   }
 
+  /** What the swarm looks like now. **Cost**: O(pieces + connections). */
+  statistics(nowMs: number): SwarmStatistics {
+    const { stats } = this;
+    const { picker } = this.#downloader;
+    return describeSwarm(stats, this.#have, picker, this.#connections.values(), nowMs);
+  }
+
   /** Whether more peers would be welcome: fewer are connected or known than could be. */
   get wantsPeers(): boolean {
     return !this.#isEnded &&
@@ -291,6 +302,7 @@ export class Manager {
   /** What became of {@linkcode ManagerSink.storePiece}. After `"failed"` the piece is fetched again. */
   handleStored(piece: number, outcome: "stored" | "corrupt" | "failed", nowMs: number): void {
     if (this.#downloader.handleStored(piece, outcome, nowMs)) {
+      this.stats.addStored(this.#have.count, this.#have.length, nowMs);
       for (const connection of this.#connections.values()) {
         connection.writer.have(piece);
         this.#touch(connection);
@@ -417,6 +429,10 @@ export class Manager {
       this.#downloader.fill(connection, nowMs);
       if (connection.uploads.count > 0) this.#uploader.pump(connection, nowMs);
     }
+    if (connection.writer.pendingBytes > OUTPUT_BYTES_MAX) {
+      const message = `it reads too little: more than ${OUTPUT_BYTES_MAX} bytes wait for it`;
+      this.#close(connection, "protocol", message, nowMs);
+    }
     this.#drain(nowMs);
   }
 
@@ -480,7 +496,10 @@ export class Manager {
     this.#interest.uncount(connection);
     if (this.#downloader.handleClosed(connection, nowMs)) this.#shouldFillAll = true;
     connection.uploads.clear();
-    const isGood = connection.downloadedBytes + connection.uploadedBytes > 0;
+    this.stats.receivedBytes += connection.receivedBytes;
+    this.stats.sentBytes += connection.writer.takenBytes;
+    const isGood = connection.downloadedBytes + connection.uploadedBytes > 0 &&
+      reason !== "protocol";
     this.#book.handleClosed(connection.address, isGood, reason === "useless", nowMs);
     this.#sink.closed(connection, reason, message);
   }

@@ -41,6 +41,7 @@ export class MessageWriter {
   #length: number;
   #other: Uint8Array<ArrayBuffer>; // with the driver while #isTaken, else waiting for its turn
   #isTaken: boolean;
+  #takenBytes: number;
   #quietTakes: number;
 
   /** Makes an empty writer. Errors: `RangeError` when `initialBytes` is not a positive integer. */
@@ -56,12 +57,18 @@ export class MessageWriter {
     this.#length = 0;
     this.#other = new Uint8Array(initialBytes);
     this.#isTaken = false;
+    this.#takenBytes = 0;
     this.#quietTakes = 0;
   }
 
   /** How many bytes were written that no `take()` has given yet. */
   get pendingBytes(): number {
     return this.#length;
+  }
+
+  /** How many bytes all `take()`s together have given. */
+  get takenBytes(): number {
+    return this.#takenBytes;
   }
 
   /** Whether the driver still holds what the last `take()` gave. */
@@ -92,6 +99,7 @@ export class MessageWriter {
     this.#length = 0;
     this.#other = taken;
     this.#isTaken = true;
+    this.#takenBytes += length;
     this.#quietTakes = length > this.#initialBytes ? 0 : this.#quietTakes + 1;
     return taken.subarray(0, length);
   }

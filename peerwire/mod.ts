@@ -61,6 +61,7 @@ export {
 export { MessageWriter, type MessageWriterOptions } from "./message_writer.ts";
 export { formatAddress, type PeerAddress } from "./peer_book.ts";
 export { clientName, makePeerId, PEER_ID_PREFIX } from "./peer_id.ts";
+export { peerPriority } from "./peer_priority.ts";
 export { Picker, type PickerOptions } from "./picker.ts";
 export {
   BegunPiece,
@@ -70,5 +71,6 @@ export {
   type RequestTableSink,
 } from "./requests.ts";
 export { RateMeter, TokenBucket } from "./rate.ts";
+export { type PeerStatistics, type SwarmStatistics } from "./statistics.ts";
 export { type RecoveryTimes, SwarmStats, type WastedBytes } from "./stats.ts";
 export { UploadQueue } from "./upload_queue.ts";

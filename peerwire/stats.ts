@@ -7,6 +7,9 @@
 /** How many of the latest recovery times are kept for the percentiles. */
 const RECOVERIES_KEPT = 4096;
 
+/** From which part of the pieces on the end of a download is timed. */
+const LAST_PERCENT_FROM = 0.99;
+
 /** How long lost blocks waited until somebody else was asked, in milliseconds. */
 export interface RecoveryTimes {
   /** How many blocks were lost by one peer and asked of another. */
@@ -39,6 +42,12 @@ export class SwarmStats {
   uploadedBytes = 0;
   /** Connections that sent at least one block. */
   sources = 0;
+  /** Bytes of the wire that came over connections that are over, payload and all else. */
+  receivedBytes = 0;
+  /** Bytes of the wire that went over connections that are over, payload and all else. */
+  sentBytes = 0;
+  /** Time from 99 % of the pieces to all of them; null until then. */
+  lastPercentMs: number | null = null;
   /** Bytes of pieces that were verified and stored. */
   verifiedBytes = 0;
   /** What came for nothing. */
@@ -48,8 +57,15 @@ export class SwarmStats {
   /** Blocks that went back to missing because whoever was asked for them will not send them. */
   requeuedBlocks = 0;
   readonly #recoveriesMs: Float64Array = new Float64Array(RECOVERIES_KEPT);
+  #lastPercentFromMs: number | null = null;
   #recoveryCount = 0;
   #recoveryMaxMs = 0;
+
+  /** A piece was stored; we have `count` of `total` now. */
+  addStored(count: number, total: number, nowMs: number): void {
+    if (count >= LAST_PERCENT_FROM * total) this.#lastPercentFromMs ??= nowMs;
+    if (count === total) this.lastPercentMs = nowMs - this.#lastPercentFromMs!;
+  }
 
   /** A peer gave back `blocks` blocks. */
   addRequeued(blocks: number): void {
