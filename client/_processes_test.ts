@@ -28,14 +28,14 @@ export class Running implements AsyncDisposable {
   #out = "";
   #isEnded = false;
 
-  constructor(directory: string, args: readonly string[]) {
+  constructor(directory: string, args: readonly string[], env: Record<string, string> = {}) {
     this.#child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-check", "-A", mainPath, ...args],
       cwd: directory,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-      env: { NO_COLOR: "1" },
+      env: { NO_COLOR: "1", ...env },
     }).spawn();
     this.#err = new Response(this.#child.stderr).text();
     this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream())
@@ -107,6 +107,11 @@ export class Folder implements AsyncDisposable {
     return await running.ended();
   }
 
+  async runWith(env: Record<string, string>, ...args: string[]): Promise<Ended> {
+    await using running = new Running(this.path, args, env);
+    return await running.ended();
+  }
+
   at(name: string): string {
     return `${this.path}/${name}`;
   }
@@ -137,19 +142,19 @@ export class FakeTracker implements AsyncDisposable {
   readonly events: string[] = [];
   readonly url: string;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
-  readonly #silence = Promise.withResolvers<Response>();
+  readonly #silence = Promise.withResolvers<void>();
 
   constructor(answer: (event: string) => Response | null) {
     this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
       const event = new URL(request.url).searchParams.get("event") ?? "";
       this.events.push(event);
-      return answer(event) ?? this.#silence.promise;
+      return answer(event) ?? this.#silence.promise.then(noPeers);
     });
     this.url = `http://127.0.0.1:${this.#server.addr.port}/announce`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#silence.resolve(noPeers());
+    this.#silence.resolve();
     await this.#server.shutdown();
   }
 }

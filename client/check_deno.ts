@@ -5,10 +5,15 @@
  */
 import { basename, dirname, resolve } from "node:path";
 import type { Torrent } from "@enjambre/metainfo";
-import { type DiskStore, type DiskStoreOptions, openDiskStore } from "@enjambre/storage";
+import {
+  type DiskStore,
+  type DiskStoreOptions,
+  openDiskStore,
+  StorageError,
+} from "@enjambre/storage";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure } from "./failure.ts";
-import { formatCount } from "./text.ts";
+import { formatCount, shellWord } from "./text.ts";
 import { type WorkMeter, workMeter } from "./work_deno.ts";
 
 /** What a check found. */
@@ -35,7 +40,15 @@ export async function openContent(
       `${torrent.name} is a torrent of version 2 only, which is not supported yet; is there a hybrid one?`,
     );
   }
-  return await openDiskStore(torrent, directory, options);
+  try {
+    return await openDiskStore(torrent, directory, options);
+  } catch (cause) {
+    if (!(cause instanceof StorageError) || cause.code !== "not-directory") throw cause;
+    const hint = await misplacedHint(torrent, directory);
+    if (hint === null) throw cause;
+    const message = `Cannot use ${directory}: it is a file; ${hint}`;
+    throw new CommandFailure(cause.code, message, undefined, { cause });
+  }
 }
 
 /**
@@ -73,7 +86,7 @@ export async function assertSomeContent(
   { reporter }: CommandContext,
 ): Promise<void> {
   if (bad.length === 0) return;
-  const remedy = `enjambre download ${source} --output ${directory} --seed`;
+  const remedy = `${downloadCommand(source, directory)} --seed`;
   if (goodPieces > 0) {
     const { pieceCount } = torrent.geometry;
     return reporter.warn(
@@ -83,6 +96,11 @@ export async function assertSomeContent(
   }
   const hint = await misplacedHint(torrent, directory) ?? `${remedy} fetches it, then seeds`;
   throw new CommandFailure("incomplete", `Nothing of ${torrent.name} is in ${directory}; ${hint}`);
+}
+
+/** The command that fetches what is missing or damaged. */
+export function downloadCommand(source: string, directory: string): string {
+  return `enjambre download ${shellWord(source)} --output ${shellWord(directory)}`;
 }
 
 /** "Its parent is meant": where the folder itself has the torrent's name, the content may lie beside what was looked at. */

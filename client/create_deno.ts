@@ -10,13 +10,15 @@ import {
   formatMagnet,
   hexOfHash,
   parseTorrent,
+  PIECES_MAX,
   type Torrent,
 } from "@enjambre/metainfo";
-import { hashScan, type Scan, scanPath } from "@enjambre/storage";
+import { asStorageError, hashScan, type Scan, scanPath } from "@enjambre/storage";
 import type { CreateCommand } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
-import { asFailure, CommandFailure, EXIT_DONE } from "./failure.ts";
-import { formatBytes, formatCount, formatPieceLength } from "./text.ts";
+import { CommandFailure, EXIT_DONE } from "./failure.ts";
+import { SOURCE_BYTES_MAX } from "./source_deno.ts";
+import { formatBytes, formatCount, formatPieceLength, shown } from "./text.ts";
 import { PROGRAM } from "./version.ts";
 import { workMeter } from "./work_deno.ts";
 
@@ -34,6 +36,7 @@ export async function runCreate(command: CreateCommand, context: CommandContext)
   const file = command.output ?? `${scan.name}.torrent`;
   await assertFree(file);
   const pieceLength = command.pieceLength ?? choosePieceLength(scan.totalBytes);
+  await assertUsable(command, scan, pieceLength);
   const meter = workMeter("Hashing", scan.totalBytes, context, true);
   let leftBytes = scan.totalBytes;
   const pieceHashes = await hashScan(scan, pieceLength, {
@@ -98,7 +101,7 @@ function report(
     reporter.warn(
       command.private
         ? "a private torrent without a tracker finds no peers; add one with --tracker URL"
-        : "it names no tracker; whoever downloads it has to give --tracker or --peer",
+        : "the torrent names no tracker; whoever downloads it has to give --tracker or --peer",
     );
   }
   reporter.event("created", {
@@ -111,6 +114,41 @@ function report(
     files: geometry.files.length,
     magnet,
   });
+}
+
+/**
+ * Refuses, before hours of hashing, what would become a torrent that nobody could use: one too large to be
+ * read, and names that would be made safe by whoever downloads them. Content under such names could not
+ * even be seeded from here.
+ */
+async function assertUsable(
+  command: CreateCommand,
+  scan: Scan,
+  pieceLength: number,
+): Promise<void> {
+  const pieceCount = Math.ceil(scan.totalBytes / pieceLength);
+  const bytes = pieceCount > PIECES_MAX
+    ? null
+    : build(command, scan, pieceLength, new Uint8Array(20 * pieceCount));
+  if (bytes === null || bytes.length > SOURCE_BYTES_MAX) {
+    throw new CommandFailure(
+      "too-large",
+      `Cannot make a torrent of ${command.path}: with ${formatCount(pieceCount, "piece")} of ` +
+        `${formatPieceLength(pieceLength)} the torrent itself would be too large; ` +
+        "give a longer --piece-length, or fewer files",
+    );
+  }
+  const { geometry } = await parseTorrent(bytes);
+  for (const [i, file] of scan.files.entries()) {
+    const path = [scan.name, ...file.path].join("/");
+    const kept = geometry.files[i]!.path;
+    if (path === kept) continue;
+    throw new CommandFailure(
+      "name",
+      `Cannot make a torrent of ${command.path}: "${shown(path)}" would be called "${kept}" ` +
+        "by whoever downloads it, as not every system takes such names; rename it",
+    );
+  }
 }
 
 /** Refuses to replace anything, and a folder that is not there, before hours of hashing. */
@@ -150,10 +188,8 @@ async function writeNew(file: string, bytes: Uint8Array): Promise<void> {
     temporary = null;
   } catch (cause) {
     if (cause instanceof CommandFailure) throw cause;
-    const { code } = asFailure(cause);
-    // Without "open '…'": it names the temporary file.
-    const reason = cause instanceof Error ? cause.message.split(": ")[0] : String(cause);
-    throw new CommandFailure(code, `Cannot write ${file}: ${reason}`, undefined, { cause });
+    // Under the name that was asked for, not that of the temporary file.
+    throw asStorageError(cause, "write", file);
   } finally {
     if (temporary !== null) await Deno.remove(temporary).catch(() => {});
   }

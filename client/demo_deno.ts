@@ -6,6 +6,7 @@
 
 import { join } from "node:path";
 import { hexOfHash, parseTorrent, type Torrent } from "@enjambre/metainfo";
+import { asStorageError } from "@enjambre/storage";
 import { scrapeHttp } from "@enjambre/tracker";
 import type { CommandContext } from "./context.ts";
 import { type DemoEvent, DemoProcess } from "./demo_process_deno.ts";
@@ -122,7 +123,7 @@ class Member implements DemoMember, AsyncDisposable {
 
 /** Runs the demo; resolves with the exit code. */
 export async function runDemo(context: CommandContext): Promise<number> {
-  const folder = await Deno.makeTempDir({ prefix: "enjambre-demo-" });
+  const folder = await makeFolder();
   const timeout = AbortSignal.timeout(DEMO_MS_MAX);
   try {
     await using members = new AsyncDisposableStack();
@@ -282,12 +283,26 @@ async function untilAnnounced(url: string, torrent: Torrent): Promise<void> {
   }
 }
 
+async function makeFolder(): Promise<string> {
+  try {
+    return await Deno.makeTempDir({ prefix: "enjambre-demo-" });
+  } catch (cause) {
+    const { code } = asStorageError(cause, "make", "");
+    const message = "Cannot make a folder for the demo; set TMPDIR to a folder that can be written";
+    throw new CommandFailure(code, message, undefined, { cause });
+  }
+}
+
 async function writeRandomFile(path: string): Promise<void> {
-  using file = await Deno.open(path, { write: true, createNew: true });
   const part = new Uint8Array(65_536); // as much as getRandomValues gives at once
-  for (let written = 0; written < DATA_BYTES; written += part.length) {
-    crypto.getRandomValues(part);
-    await file.write(part);
+  try {
+    using file = await Deno.open(path, { write: true, createNew: true });
+    for (let written = 0; written < DATA_BYTES;) {
+      crypto.getRandomValues(part);
+      written += await file.write(part);
+    }
+  } catch (error) {
+    throw asStorageError(error, "write", path);
   }
 }
 

@@ -7,7 +7,7 @@ import { BencodeSyntaxError } from "@enjambre/bencode";
 import { MagnetSyntaxError, TorrentSyntaxError } from "@enjambre/metainfo";
 import { StorageError } from "@enjambre/storage";
 import { TrackerError } from "@enjambre/tracker";
-import { shown } from "./text.ts";
+import { sentence, shown } from "./text.ts";
 
 /** Done. */
 export const EXIT_DONE = 0;
@@ -102,10 +102,6 @@ function describeSystem(error: unknown): { code: string; message: string } {
     code: "internal",
     message: `Unexpected ${name}: ${message}; this is a fault of enjambre, --verbose shows where`,
   };
-}
-
-function sentence(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 /** One line, however many the text had; long ones stay whole, they may hold a path. */

@@ -89,6 +89,10 @@ Deno.test("create, show, verify; then damage, and verify says which file", async
   });
   const told = await folder.run("verify", "album.torrent", ".");
   assertStringIncludes(told.out, "album/a.bin: damaged, 1 of 7 pieces bad\nalbum/empty: missing\n");
+  assertStringIncludes(
+    told.out,
+    "enjambre download album.torrent --output . fetches what is missing or damaged\n",
+  );
   const inside = await folder.run("verify", "album.torrent", "album");
   assertEquals(inside.code, 1);
   assertStringIncludes(inside.out, "give the folder around it");
@@ -142,10 +146,13 @@ Deno.test("torrents that are none, or that lie, get one line that says what is w
     "piece length": 16384,
   };
   const contents: Record<string, [bytes: Uint8Array, says: RegExp]> = {
-    text: [new TextEncoder().encode("hello"), /Cannot read torrent: .*\(at byte 0\)/],
+    text: [
+      new TextEncoder().encode("hello"),
+      /Cannot read text: .*\(at byte 0\); is it a complete/,
+    ],
     empty: [new Uint8Array(0), /it is empty/],
     html: [new TextEncoder().encode("<!DOCTYPE html>"), /web page/],
-    short: [good.subarray(0, good.length - 10), /Cannot read torrent: .*\(at byte \d+\)/],
+    short: [good.subarray(0, good.length - 10), /Cannot read short: .*\(at byte \d+\)/],
     pieces: [encode({ info: { ...info, pieces: new Uint8Array(19) } }), /19 bytes/],
     v2only: [
       encode({ info: v2, "piece layers": {} }),
@@ -159,6 +166,8 @@ Deno.test("torrents that are none, or that lie, get one line that says what is w
     assertMatch(ended.err, says);
     assertMatch(ended.err, /^error: [^\n]*\n$/);
   }
+  const ftp = await folder.run("show", "ftp://example.org/x.torrent");
+  assertEquals([ftp.code, ftp.err.includes("only http and https")], [1, true]);
   const missing = await folder.run("show", "nothing.torrent");
   assertEquals(missing.err, "error: Cannot read nothing.torrent: there is no such file\n");
   assertEquals((await folder.run("show", ".")).code, 1);

@@ -4,9 +4,16 @@
  * @module
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import { hexOfHash, type Torrent } from "@enjambre/metainfo";
-import { greetPeer, makePeerId, REQUEST_BYTES_MAX, TokenBucket } from "@enjambre/peerwire";
+import {
+  type Greeted,
+  greetPeer,
+  makePeerId,
+  REQUEST_BYTES_MAX,
+  TokenBucket,
+} from "@enjambre/peerwire";
 import type { PieceStore } from "@enjambre/storage";
 import { ActiveTorrent, type TorrentContext, type TorrentOptions } from "./active_torrent_deno.ts";
 
@@ -15,8 +22,11 @@ const logger = getLogger(["enjambre", "client"]);
 /** The port that is tried first where none is given (BEP 3: commonly 6881). */
 const PORT_DEFAULT = 6881;
 
-/** Incoming connections that may be in the middle of their handshake; further ones are closed at once. */
+/** Incoming connections that may be in the middle of their handshake; for a further one the oldest is closed. */
 const GREETINGS_MAX = 64;
+
+/** Pause after a connection could not be accepted: time for file descriptors to become free. */
+const ACCEPT_PAUSE_MS = 200;
 
 /** What a {@linkcode Session} is made from. */
 export interface SessionOptions {
@@ -58,7 +68,8 @@ export class Session {
   readonly #torrents = new Map<string, ActiveTorrent>();
   readonly #context: TorrentContext;
   readonly #ended = new AbortController();
-  #greetings = 0;
+  /** Handshakes under way, oldest first; aborting one closes its socket. */
+  readonly #greetings = new Set<AbortController>();
   #closed: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #armedForMs = Infinity;
@@ -126,42 +137,54 @@ export class Session {
 
   async #close(): Promise<void> {
     this.#ended.abort();
+    for (const greeting of this.#greetings) greeting.abort();
     this.#listener.close();
     await Promise.all([...this.#torrents.values()].map((active) => active.close()));
     clearTimeout(this.#timer);
   }
 
   async #accept(): Promise<void> {
-    for await (const socket of this.#listener) {
-      if (this.#greetings >= GREETINGS_MAX) {
-        socket.close();
-        continue;
+    const { signal } = this.#ended;
+    while (!signal.aborted) {
+      try {
+        this.#greet(await this.#listener.accept());
+      } catch (error) {
+        if (signal.aborted) return;
+        // The process has no file descriptors left, or the peer hung up in the queue: no reason to end.
+        logger.info("a connection was not accepted: {message}", { message: messageOf(error) });
+        await pause(ACCEPT_PAUSE_MS, undefined, { signal }).catch(() => {});
       }
-      this.#greetings++;
-      this.#greet(socket).finally(() => this.#greetings--);
     }
   }
 
   async #greet(socket: Deno.TcpConn): Promise<void> {
     const { hostname, port } = socket.remoteAddr;
     const find = (infoHash: Uint8Array) => this.#torrents.get(hexOfHash(infoHash));
+    const choose = (infoHash: Uint8Array) => find(infoHash)?.handshake ?? null;
+    const greeting = this.#beginGreeting();
+    let greeted: Greeted;
     try {
-      const greeted = await greetPeer(
-        socket,
-        (infoHash) => find(infoHash)?.handshake ?? null,
-        this.#ended.signal,
-      );
-      find(greeted.handshake.infoHash)!.handleIncoming(greeted, {
-        host: plainHost(hostname),
-        port,
-      });
+      greeted = await greetPeer(socket, choose, greeting.signal);
     } catch (error) {
-      logger.debug("{hostname}:{port} not accepted: {message}", {
-        hostname,
-        port,
-        message: error instanceof Error ? error.message : String(error),
-      });
+      const message = messageOf(error);
+      return logger.debug("{hostname}:{port} not accepted: {message}", { hostname, port, message });
+    } finally {
+      this.#greetings.delete(greeting);
     }
+    const address = { host: plainHost(hostname), port };
+    find(greeted.handshake.infoHash)!.handleIncoming(greeted, address);
+  }
+
+  /** Makes room for one more handshake: who says nothing must not keep others out. */
+  #beginGreeting(): AbortController {
+    if (this.#greetings.size >= GREETINGS_MAX) {
+      const [oldest] = this.#greetings;
+      this.#greetings.delete(oldest!);
+      oldest!.abort();
+    }
+    const greeting = new AbortController();
+    this.#greetings.add(greeting);
+    return greeting;
   }
 
   /** Makes sure that the one timer goes off by this time. */
@@ -193,6 +216,10 @@ function listenOn(port: number): Deno.TcpListener {
     if (error instanceof Deno.errors.AddrInUse) throw error;
     return Deno.listen({ hostname: "0.0.0.0", port });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** An IPv4 address that an IPv6 socket reports, without its prefix. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseTorrent, type Torrent } from "@enjambre/metainfo";
+import { parseTorrent, type Torrent, TorrentSyntaxError } from "@enjambre/metainfo";
 import { CommandFailure } from "./failure.ts";
 import { shown } from "./text.ts";
 import { PROGRAM } from "./version.ts";
@@ -29,7 +29,7 @@ export function isMagnet(source: string): boolean {
 /**
  * Reads a torrent from a file or an http(s) URL.
  *
- * **Errors**: `CommandFailure` where it cannot be had, `TorrentSyntaxError` where it is no torrent.
+ * **Errors**: `CommandFailure` where it cannot be had, or is no torrent.
  */
 export async function readTorrent(source: string, options: SourceOptions = {}): Promise<Torrent> {
   if (isMagnet(source)) {
@@ -38,7 +38,11 @@ export async function readTorrent(source: string, options: SourceOptions = {}): 
       "Magnet links are not supported yet: a .torrent file or an http(s) URL of one is due",
     );
   }
-  const isUrl = /^https?:\/\//i.test(source);
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(source)?.[1]?.toLowerCase();
+  const isUrl = scheme === "http" || scheme === "https";
+  if (scheme !== undefined && !isUrl) {
+    throw sourceError("not-supported", source, "of URLs only http and https are supported");
+  }
   const bytes = isUrl ? await fetchSource(source, options) : await readSource(source);
   if (bytes.length === 0) {
     throw new CommandFailure("torrent-syntax", `Cannot read ${shown(source)}: it is empty`);
@@ -51,7 +55,14 @@ export async function readTorrent(source: string, options: SourceOptions = {}): 
       }: it is a web page, no torrent; give the URL of the .torrent file itself`,
     );
   }
-  return await parseTorrent(bytes);
+  try {
+    return await parseTorrent(bytes);
+  } catch (cause) {
+    if (!(cause instanceof TorrentSyntaxError)) throw cause;
+    const what = cause.message.replace(/^Cannot read torrent: /, "");
+    const remedy = "is it a complete .torrent file?";
+    throw sourceError("torrent-syntax", source, `${what}; ${remedy}`, cause);
+  }
 }
 
 async function readSource(path: string): Promise<Uint8Array> {
@@ -140,6 +151,12 @@ function networkReason(error: unknown): string {
   if (/refused/i.test(text)) return "connection refused";
   if (/dns error|lookup|resolve/i.test(text)) return "the host name cannot be resolved";
   if (/certificate/i.test(text)) return "the server's TLS certificate is not valid";
+  if (/InvalidContentType|tls|handshake/i.test(text)) {
+    return "the server does not speak TLS; is it http:// instead?";
+  }
+  if (/ports? \d+ are blocked/i.test(text)) {
+    return "no HTTP client asks on this port, it is reserved";
+  }
   if (/redirect/i.test(text)) return "it redirects too often, or to something that is not HTTP";
   if (/invalid url/i.test(text)) return "that is no URL";
   if (/reset|closed|broken pipe|incomplete|eof/i.test(text)) return "connection closed early";

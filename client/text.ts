@@ -72,6 +72,16 @@ export function formatPercent(part: number, whole: number): string {
   return `${(Math.floor(part / whole * 1000) / 10).toFixed(1)} %`;
 }
 
+/** Begins with a capital letter. */
+export function sentence(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+/** Writes a word of a command line as a shell takes it: in quotes where it has to be. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 /** Writes a count with its noun: `1 piece`, `2 pieces`. */
 export function formatCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;

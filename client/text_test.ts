@@ -7,6 +7,8 @@ import {
   formatPieceLength,
   formatRate,
   formatWait,
+  sentence,
+  shellWord,
   shown,
   SHOWN_CHARACTERS_MAX,
   withoutControls,
@@ -25,6 +27,20 @@ Deno.test("withoutControls() leaves nothing that a terminal obeys but line feeds
     // deno-lint-ignore no-control-regex -- control characters are what it is about
     assert(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(withoutControls(text)));
   }));
+});
+
+Deno.test("shellWord() quotes what a shell would take apart", () => {
+  assertEquals(["a/b-1.torrent", "my data", "it's", "$HOME", ""].map(shellWord), [
+    "a/b-1.torrent",
+    "'my data'",
+    "'it'\\''s'",
+    "'$HOME'",
+    "''",
+  ]);
+});
+
+Deno.test("sentence() begins with a capital letter", () => {
+  assertEquals(["there is", "", "X"].map(sentence), ["There is", "", "X"]);
 });
 
 Deno.test("formatBytes() writes decimal units", () => {

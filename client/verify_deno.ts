@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { Geometry } from "@enjambre/metainfo";
+import type { Geometry, Torrent } from "@enjambre/metainfo";
 import type { FileOnDisk } from "@enjambre/storage";
-import { checkContent, misplacedHint, openContent } from "./check_deno.ts";
+import { checkContent, downloadCommand, misplacedHint, openContent } from "./check_deno.ts";
 import type { VerifyCommand } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_DONE, EXIT_FAILED } from "./failure.ts";
 import { readTorrent } from "./source_deno.ts";
-import { formatBytes, formatCount } from "./text.ts";
+import { formatBytes, formatCount, sentence } from "./text.ts";
 
 /** What is wrong with one file. */
 interface Trouble {
@@ -39,11 +39,7 @@ export async function runVerify(command: VerifyCommand, context: CommandContext)
         `${found.length - troubles.length} of ${formatCount(found.length, "file")} whole, ` +
           `${goodPieces} of ${formatCount(geometry.pieceCount, "piece")} good`,
       );
-      const hint = goodPieces > 0 ? null : await misplacedHint(torrent, command.directory);
-      reporter.say(
-        hint ??
-          `enjambre download ${command.source} --output ${command.directory} fetches what is missing`,
-      );
+      reporter.say(await remedyOf(troubles, goodPieces, torrent, command));
     }
     const files = troubles.map(({ path, problem }) => ({ path, problem }));
     reporter.event("verified", { pieces: geometry.pieceCount, good: goodPieces, bad, files });
@@ -51,6 +47,21 @@ export async function runVerify(command: VerifyCommand, context: CommandContext)
   } finally {
     await store.close();
   }
+}
+
+/** What would help. */
+async function remedyOf(
+  troubles: readonly Trouble[],
+  goodPieces: number,
+  torrent: Torrent,
+  { source, directory }: VerifyCommand,
+): Promise<string> {
+  if (troubles.every(({ problem }) => problem === "too-long")) {
+    return "Nothing is missing; cut off what was added, or leave it: it does no harm";
+  }
+  const hint = goodPieces > 0 ? null : await misplacedHint(torrent, directory);
+  if (hint !== null) return sentence(hint);
+  return `${downloadCommand(source, directory)} fetches what is missing or damaged`;
 }
 
 function troubleOf(file: FileOnDisk, geometry: Geometry): Trouble | null {

@@ -1,6 +1,6 @@
 import { basename, join } from "node:path";
 import { Geometry, type TorrentFile } from "@enjambre/metainfo";
-import { asStorageError, storageError } from "./errors.ts";
+import { asStorageError, StorageError, storageError } from "./errors.ts";
 import { ReadHandle } from "./file_handles_deno.ts";
 import { HandlePool } from "./handle_pool.ts";
 import { hashPieces } from "./hash_pieces_deno.ts";
@@ -64,7 +64,10 @@ export async function scanPath(path: string): Promise<Scan> {
   const skipped: string[] = [];
   if (info.isFile) files.push(scanned([], path, info));
   else if (info.isDirectory) await walk(path, [], files, skipped);
-  else throw storageError("is-directory", "read", path);
+  else {
+    const message = `Cannot read ${path}: it is neither a file nor a folder`;
+    throw new StorageError("is-directory", path, message);
+  }
   sortByPath(files);
   const totalBytes = files.reduce((sum, file) => sum + file.bytes, 0);
   return { name, files, totalBytes, skipped: skipped.sort() };
@@ -134,6 +137,7 @@ async function walk(
   for (const entry of entries) {
     const diskPath = join(folder, entry.name);
     const path = [...above, entry.name];
+    if (entry.name.includes("\ufffd")) await assertUtf8Name(diskPath);
     if (entry.isDirectory) {
       await walk(diskPath, path, files, skipped);
       continue;
@@ -143,6 +147,17 @@ async function walk(
       : await attempt("read", diskPath, () => Deno.lstat(diskPath));
     if (info?.isFile) files.push(scanned(path, diskPath, info));
     else skipped.push(diskPath);
+  }
+}
+
+/** Deno hands a name that is no UTF-8 on as another one, under which nothing can be opened. */
+async function assertUtf8Name(path: string): Promise<void> {
+  try {
+    await Deno.lstat(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw asStorageError(error, "read", path);
+    const message = `Cannot read ${path}: its name is not UTF-8; rename it`;
+    throw new StorageError("not-found", path, message, error);
   }
 }
 

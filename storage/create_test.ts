@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import { hashScan, scanPath } from "./create_deno.ts";
 import { StorageError } from "./errors.ts";
@@ -55,6 +55,24 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "scanPath() says which name is not UTF-8, and what is neither a file nor a folder",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const root = await Deno.makeTempDir();
+    const made = await new Deno.Command("sh", {
+      args: ["-c", "printf x > \"$(printf 'odd\\377')\""],
+      cwd: root,
+    }).output();
+    assert(made.success);
+    const odd = await assertStorageError(() => scanPath(root), "not-found");
+    assertStringIncludes(odd.message, "its name is not UTF-8; rename it");
+    const device = await assertStorageError(() => scanPath("/dev/null"), "is-directory");
+    assertEquals(device.message, "Cannot read /dev/null: it is neither a file nor a folder");
+    await Deno.remove(root, { recursive: true });
+  },
+});
+
 folderTest("scanPath() says what is not there", async (root) => {
   const error = await assertStorageError(() => scanPath(root), "not-found");
   assertEquals(error.message, `Cannot read ${root}: it is not there, or no longer`);
@@ -88,7 +106,7 @@ folderTest("hashScan() refuses a file that is not as it was scanned", async (roo
   const error = await assertStorageError(() => hashScan(scan, 16384), "changed");
   assertEquals(
     error.message,
-    `Cannot hash ${path}: it changed while it was being read; try again when nothing writes to it`,
+    `Cannot hash ${path}: something else changed it meanwhile; try again when nothing writes to it`,
   );
   await Deno.writeTextFile(path, "x".repeat(40001));
   await assertStorageError(() => hashScan(scan, 16384), "changed");

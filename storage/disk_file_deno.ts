@@ -167,7 +167,8 @@ export class DiskFile {
     this.#handles.drop(this.#key + 1);
     const partBytes = await this.#folder.fileBytes(this.#partName);
     if (await this.#folder.fileBytes(this.#finalName) !== null) {
-      throw storageError("exists", "finish", final);
+      // Where the .part file is gone, another process had the same folder, and finished it.
+      throw storageError(partBytes === null ? "changed" : "exists", "finish", final);
     }
     try {
       // A .part file is ours to cut: somebody's earlier, longer attempt may have been underneath.

@@ -38,6 +38,8 @@ export interface FileOnDisk {
   readonly foundBytes: number | null;
   /** Pieces of it that are not known to be good. */
   readonly badPieces: number;
+  /** Whether it has its `.part` name: then it is ours. */
+  readonly isPart: boolean;
 }
 
 /**
@@ -334,8 +336,8 @@ export class DiskStore implements PieceStore {
     const found: FileOnDisk[] = [];
     await this.#forEachFile(async (disk, fileIndex) => {
       const foundBytes = await disk.size();
-      const { path, bytes, badPieces } = disk;
-      found.push({ fileIndex, path, bytes, foundBytes, badPieces });
+      const { path, bytes, badPieces, isPart } = disk;
+      found.push({ fileIndex, path, bytes, foundBytes, badPieces, isPart });
     });
     return found.sort((a, b) => a.fileIndex - b.fileIndex);
   }

@@ -114,7 +114,14 @@ folderTest("DiskStore leaves a file that is too long as it is, and says so", asy
   const store = await openDiskStore(torrent, downloads);
   assertEquals(piecesIn(await store.check()), [0, 1]);
   assertEquals(await store.files(), [
-    { fileIndex: 0, path: `${downloads}/one`, bytes: 100, foundBytes: 112, badPieces: 0 },
+    {
+      fileIndex: 0,
+      path: `${downloads}/one`,
+      bytes: 100,
+      foundBytes: 112,
+      badPieces: 0,
+      isPart: false,
+    },
   ]);
   await writeAll(store, torrent);
   await store.close();
@@ -142,6 +149,21 @@ folderTest(
     assertEquals(await Deno.readTextFile(`${downloads}/one.part`), "old");
   },
 );
+
+folderTest("DiskStore says so where another process finished its file", async (downloads) => {
+  const torrent = makeTorrent(64, [{ path: "one", bytes: 100 }]);
+  const [first, second] = [
+    await openDiskStore(torrent, downloads),
+    await openDiskStore(torrent, downloads),
+  ];
+  await writePieces(first, torrent, [0]);
+  await second.check();
+  await writePieces(second, torrent, [1]);
+  await second.close();
+  await writePieces(first, torrent, [1]).catch(() => {});
+  await assertStorageError(() => first.close(), "changed");
+  assertEquals(await Deno.readFile(`${downloads}/one`), torrent.data);
+});
 
 folderTest("DiskStore never renames over a file that appeared meanwhile", async (downloads) => {
   const torrent = makeTorrent(64, [{ path: "one", bytes: 100 }]);

@@ -40,7 +40,7 @@ export class StorageError extends Error {
 
 /** What a person reads after "Cannot write PATH: ". */
 const reasons: Record<StorageErrorCode, string> = {
-  "changed": "it changed while it was being read; try again when nothing writes to it",
+  "changed": "something else changed it meanwhile; try again when nothing writes to it",
   "closed": "the store is closed",
   "disk-full": "the disk is full; free some room, then go on",
   "exists": "something of that name is there already; move it away, then go on",
@@ -54,7 +54,7 @@ const reasons: Record<StorageErrorCode, string> = {
   "outside": "a link leads out of the download folder; remove the link, or choose another folder",
   "permission":
     "permission is missing; check the owner of the folder and the rights of this program",
-  "read-only": "the file system is read-only",
+  "read-only": "the file system is read-only; choose another folder",
   "too-large": "the file is too large for this file system or this user's limits",
   "too-many-open-files":
     "the system has too many files open; raise the limit (ulimit -n) or lower the store's",

@@ -20,7 +20,7 @@ export {
   OPEN_FILES_MAX,
   openDiskStore,
 } from "./disk_store_deno.ts";
-export { StorageError, type StorageErrorCode } from "./errors.ts";
+export { asStorageError, StorageError, type StorageErrorCode } from "./errors.ts";
 export { hashPieces, type HashPiecesOptions, type PieceSource } from "./hash_pieces_deno.ts";
 export { MemoryStore } from "./memory_store.ts";
 export type { CheckOptions, PieceStore, StoredTorrent } from "./store.ts";

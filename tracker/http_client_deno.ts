@@ -106,7 +106,7 @@ class Exchange {
     if (this.#signal?.aborted) abort();
     this.#signal?.addEventListener("abort", abort);
     const timer = setTimeout(() => {
-      const what = `no complete answer within ${this.#timeoutMs} ms`;
+      const what = `no complete answer within ${formatMs(this.#timeoutMs)}`;
       this.#controller.abort(this.#error("timeout", what));
     }, this.#timeoutMs);
     try {
@@ -174,7 +174,7 @@ class Exchange {
     const start = new TextDecoder().decode(body.subarray(0, 100)).trimStart();
     const what = start.startsWith("<")
       ? "the answer is a web page; is it a tracker's announce URL?"
-      : `the answer is not bencode: ${lowerFirst(cause.message)} (byte ${cause.offset})`;
+      : `the answer is not bencode: ${withoutPrefix(cause.message)} (byte ${cause.offset})`;
     return this.#error("not-bencode", what, cause);
   }
 
@@ -204,15 +204,28 @@ class Exchange {
 function reasonOf(text: string): string {
   if (/refused/i.test(text)) return "connection refused";
   if (/dns error|lookup|resolve/i.test(text)) return "the host name cannot be resolved";
-  if (/ports? \d+ are blocked/i.test(text)) return "its port is one that fetch blocks";
+  if (/ports? \d+ are blocked/i.test(text)) {
+    return "no HTTP client asks on this port, it is reserved";
+  }
   if (/certificate/i.test(text)) return "its TLS certificate is not valid";
-  if (/InvalidContentType|tls|handshake/i.test(text)) return "it does not speak TLS";
+  if (/InvalidContentType|tls|handshake/i.test(text)) {
+    return "it does not speak TLS; is it http:// instead?";
+  }
   if (/unreachable/i.test(text)) return "network unreachable";
   if (/timed out/i.test(text)) return "connection timed out";
   if (/reset|closed|broken pipe|incomplete|eof|reading a body/i.test(text)) {
     return "connection closed early";
   }
   return text.split(": ").at(-1)!;
+}
+
+/** What is wrong, of a decoder's message that begins with what could not be done, and where. */
+function withoutPrefix(text: string): string {
+  return text.replace(/^Cannot decode bencode(?: at offset \d+)?: /, "");
+}
+
+function formatMs(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${ms / 1000} s`;
 }
 
 function lowerFirst(text: string): string {

@@ -113,7 +113,11 @@ leakTest("announceHttp() says what is wrong with an answer", async () => {
     [() => new Response("\n<!doctype html><p>Hi"), "not-bencode", "the answer is a web page"],
     [() => new Response(""), "not-bencode", "the answer is empty"],
     [() => new Response(null, { status: 204 }), "not-bencode", "the answer is empty"],
-    [() => new Response("d8:interval"), "not-bencode", "the answer is not bencode: "],
+    [
+      () => new Response("hello"),
+      "not-bencode",
+      `the answer is not bencode: found "h", expected a value (byte 0)`,
+    ],
     [
       () => new Response("i1e"),
       "bad-response",
@@ -175,6 +179,17 @@ leakTest("announceHttp() gives up on a tracker that does not come to an end", as
     });
   }
 });
+
+leakTest(
+  "announceHttp() says of a port that no client asks, and of TLS that is not there, so",
+  async () => {
+    await assertFails("http://127.0.0.1:9/announce", "unreachable", "this port, it is reserved");
+    await withServer(() => new Response(""), async (origin) => {
+      const url = `${origin.replace("http:", "https:")}/announce`;
+      await assertFails(url, "unreachable", "it does not speak TLS; is it http:// instead?");
+    });
+  },
+);
 
 leakTest("announceHttp() ends when the caller's signal says so", async () => {
   const headers = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";

@@ -252,6 +252,20 @@ function listenError(hostname: string, port: number, cause: unknown): TrackerErr
     const message = `Cannot listen on ${address}: the port is in use; choose another port, or 0`;
     return new TrackerError("port-in-use", address, message, { cause });
   }
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = reasonOf(cause);
   return new TrackerError("listen", address, `Cannot listen on ${address}: ${reason}`, { cause });
+}
+
+function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof Deno.errors.AddrNotAvailable) {
+    return "it is no address of this machine; 0.0.0.0 is every one of them";
+  }
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return "permission is missing; ports below 1024 are often reserved";
+  }
+  if (/lookup/i.test(text)) {
+    return "the host name cannot be resolved; 0.0.0.0 is every address of this machine";
+  }
+  return text;
 }

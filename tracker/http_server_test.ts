@@ -315,7 +315,14 @@ leakTest("TrackerServer says that its port is in use, or why else it cannot list
   });
   // An address for documentation (RFC 5737); no machine has it.
   const nowhere = new TrackerServer({ hostname: "192.0.2.1" });
-  assertEquals((await assertRejects(() => nowhere.listen(), TrackerError)).code, "listen");
+  const error = await assertRejects(
+    () => nowhere.listen(),
+    TrackerError,
+    "no address of this machine",
+  );
+  assertEquals(error.code, "listen");
+  const unknown = new TrackerServer({ hostname: "nowhere.invalid" });
+  await assertRejects(() => unknown.listen(), TrackerError, "the host name cannot be resolved; ");
 });
 
 leakTest("TrackerServer listens once, and closes with requests half sent", async () => {
