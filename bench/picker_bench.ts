@@ -2,53 +2,116 @@
  * The picker in torrents of 1,000, 10,000 and 100,000 pieces: what it costs must not grow with them.
  *
  * `deno bench -A bench/picker_bench.ts`
+ *
+ * Every pick is followed by what a download does: the piece is begun, and one that was begun some time before
+ * is given back, so that there is always as much to pick.
  */
 import { Bitfield, Picker } from "@enjambre/peerwire";
 import { randomOf } from "../tests/kit/virtual_clock.ts";
 
 const PIECE_COUNTS = [1000, 10_000, 100_000];
-const PEERS = 20;
+const PEERS = 50;
+const BEGUN = 64;
 
-/** A picker that knows 20 peers, each with half of the pieces, and one of those peers. */
-function swarmOf(pieceCount: number): { picker: Picker; has: Bitfield } {
-  const random = randomOf(1);
-  const picker = new Picker({ pieceCount, random });
-  let has = new Bitfield(pieceCount);
-  for (let peer = 0; peer < PEERS; peer++) {
-    has = new Bitfield(pieceCount);
-    for (let piece = 0; piece < pieceCount; piece++) if (random() < 0.5) has.set(piece);
-    picker.addBitfield(has);
+/** A picker that knows 50 peers that have from next to nothing to almost everything. */
+class Swarm {
+  readonly picker: Picker;
+  readonly pieceCount: number;
+  readonly random = randomOf(1);
+  readonly #begun: number[] = [];
+
+  constructor(pieceCount: number) {
+    this.pieceCount = pieceCount;
+    this.picker = new Picker({ pieceCount, random: this.random });
+    this.picker.addSeed();
+    for (let peer = 1; peer < PEERS; peer++) this.add(() => this.random() < peer / PEERS);
   }
-  return { picker, has };
+
+  /** A peer that has the pieces for which the answer is yes. */
+  add(hasPiece: (piece: number) => boolean): Bitfield {
+    const has = new Bitfield(this.pieceCount);
+    for (let piece = 0; piece < this.pieceCount; piece++) if (hasPiece(piece)) has.set(piece);
+    this.picker.addBitfield(has);
+    return has;
+  }
+
+  /** What to measure for one peer: to pick a piece and begin it, giving back the one begun `kept` picks before. */
+  picking(has: Bitfield, kept = BEGUN): () => void {
+    const { picker } = this;
+    const begun = this.#begun;
+    const prospects = picker.makeProspects();
+    while (begun.length > 0) picker.giveBack(begun.pop()!);
+    let oldest = 0;
+    return () => {
+      const piece = picker.pick(has, prospects);
+      if (piece === -1) throw new Error("There is nothing to pick");
+      picker.begin(piece);
+      if (begun.length < kept) return void begun.push(piece);
+      picker.giveBack(begun[oldest]!);
+      begun[oldest] = piece;
+      oldest = (oldest + 1) % kept;
+    };
+  }
 }
 
 for (const pieceCount of PIECE_COUNTS) {
-  const { picker, has } = swarmOf(pieceCount);
-  const all = new Bitfield(pieceCount);
-  all.setAll();
   const name = `${pieceCount} pieces`;
+  const bench = (group: string, make: (swarm: Swarm) => () => void) => {
+    const fn = make(new Swarm(pieceCount));
+    for (let i = 0; i < 10_000; i++) fn();
+    Deno.bench({ name, group, fn });
+  };
 
-  Deno.bench({ name, group: "pick for a seed", fn: () => void picker.pick(all) });
-  Deno.bench({ name, group: "pick for a peer with half", fn: () => void picker.pick(has) });
-  Deno.bench({
-    name,
-    group: "pick, begin and give back",
-    fn() {
-      const piece = picker.pick(has);
-      picker.begin(piece);
-      picker.giveBack(piece);
-    },
+  bench("pick and begin: for a seed", (swarm) => {
+    const all = new Bitfield(pieceCount);
+    all.setAll();
+    return swarm.picking(all);
   });
-
-  // A picker of its own, whose pieces get ever more common: every round, each piece one more.
-  const { picker: counting } = swarmOf(pieceCount);
-  let next = 0;
-  Deno.bench({
-    name,
-    group: "addHave",
-    fn() {
+  bench(
+    "pick and begin: for a peer with half of the pieces",
+    (swarm) => swarm.picking(swarm.add(() => swarm.random() < 0.5)),
+  );
+  bench(
+    "pick and begin: for a peer with 10 pieces",
+    (swarm) => swarm.picking(swarm.add((piece) => piece % (pieceCount / 10) === 7), 5),
+  );
+  bench("pick and begin: for a peer with 10 pieces, all common", (swarm) => {
+    const common = (piece: number) => piece % (pieceCount / 10) === 7;
+    for (let i = 0; i < 20; i++) swarm.add(common);
+    return swarm.picking(swarm.add(common), 5);
+  });
+  bench("pick and begin: for a peer with the more common half", (swarm) => {
+    for (let i = 0; i < 20; i++) swarm.add((piece) => piece % 2 === 0);
+    return swarm.picking(swarm.add((piece) => piece % 2 === 0));
+  });
+  bench("pick and begin: in sequential order, for a peer with half", (swarm) => {
+    swarm.picker.isSequential = true;
+    return swarm.picking(swarm.add(() => swarm.random() < 0.5));
+  });
+  bench("pick and begin: a seed, three priorities, 100 deadlines", (swarm) => {
+    const all = new Bitfield(pieceCount);
+    all.setAll();
+    swarm.picker.setPriorities(Uint8Array.from({ length: pieceCount }, (_, i) => i % 4));
+    for (let i = 0; i < 100; i++) swarm.picker.setDeadline(i * 7, i);
+    return swarm.picking(all);
+  });
+  bench("pick nothing: all that the peer has is begun", (swarm) => {
+    const { picker } = swarm;
+    const has = swarm.add(() => swarm.random() < 0.5);
+    const prospects = picker.makeProspects();
+    has.forEachSet((piece) => picker.begin(piece));
+    return () => {
+      if (picker.pick(has, prospects) !== -1) throw new Error("There is something to pick");
+    };
+  });
+  bench("have", (swarm) => {
+    // Every round, each piece is one more peer's.
+    const { picker } = swarm;
+    const prospects = picker.makeProspects();
+    let next = 0;
+    return () => {
       next = (next + 7919) % pieceCount;
-      counting.addHave(next);
-    },
+      picker.addHave(next, prospects);
+    };
   });
 }

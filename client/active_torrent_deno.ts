@@ -376,7 +376,10 @@ export class ActiveTorrent implements ManagerSink {
           ...(order.trackerId !== null && { trackerId: order.trackerId }),
         }, { signal: this.#announceAbort.signal });
         this.#announcer.handleResult(order.url, result, nowMs());
-        if (result.ok) this.#manager.addPeers(result.peers, nowMs());
+        if (!result.ok) continue;
+        // The tracker counts us among the seeds: when it knows of no other, we are the only one.
+        if (result.seeders !== null) this.#manager.superSeed(result.seeders <= 1, nowMs());
+        this.#manager.addPeers(result.peers, nowMs());
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         logger.info("announce failed: {message}", { message });

@@ -64,7 +64,8 @@ function auditPieces(books: DownloadBooks): void {
   for (let piece = 0; piece < geometry.pieceCount; piece++) {
     const places = Number(have.has(piece)) + Number(storing.includes(piece)) +
       Number(table.piece(piece) !== undefined) + Number(picker.isCandidate(piece));
-    check(places === 1, `piece ${piece} is in ${places} places`);
+    const isNowhere = places === 0 && !picker.isWanted(piece);
+    check(places === 1 || isNowhere, `piece ${piece} is in ${places} places`);
     candidates += Number(picker.isCandidate(piece));
   }
   check(candidates === picker.candidateCount, `${picker.candidateCount} candidates are counted`);
@@ -134,7 +135,7 @@ function auditPeers(books: DownloadBooks): void {
     let wanted = 0;
     connection.has.forEachSet((piece) => {
       availability[piece]!++;
-      if (!have.has(piece)) wanted++;
+      if (!have.has(piece) && picker.isWanted(piece)) wanted++;
     });
     const { id, wantedPieces, amInterested } = connection;
     check(!connection.isClosed, `connection ${id} is closed and listed`);

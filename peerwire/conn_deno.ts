@@ -206,22 +206,24 @@ async function closeOnFailure(
   signal: AbortSignal,
   greet: (reader: HandshakeReader) => Promise<Omit<Greeted, "socket">>,
 ): Promise<Greeted> {
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(HANDSHAKE_MS_MAX)]);
   let isOpen = true;
   const close = () => {
     if (isOpen) socket.close();
     isOpen = false;
   };
-  deadline.addEventListener("abort", close);
+  // No AbortSignal.timeout(): it would stay armed after the greeting.
+  const timer = setTimeout(close, HANDSHAKE_MS_MAX);
+  signal.addEventListener("abort", close);
   try {
-    deadline.throwIfAborted(); // it would not tell again
+    signal.throwIfAborted(); // it would not tell again
     socket.setNoDelay(true);
     return { socket, ...await greet(new HandshakeReader(socket)) };
   } catch (error) {
     close();
     throw error;
   } finally {
-    deadline.removeEventListener("abort", close);
+    clearTimeout(timer);
+    signal.removeEventListener("abort", close);
   }
 }
 

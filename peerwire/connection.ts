@@ -19,6 +19,7 @@ import {
 } from "./extension.ts";
 import { MessageDecoder, type MessageHandler } from "./message.ts";
 import { MessageWriter } from "./message_writer.ts";
+import type { Prospects } from "./prospects.ts";
 import { RateMeter } from "./rate.ts";
 import type { PeerRequests } from "./requests.ts";
 import { UploadQueue } from "./upload_queue.ts";
@@ -32,7 +33,7 @@ export const UPLOAD_QUEUE_BLOCKS_MAX = 1024;
 /** Requests that we keep at a peer which does not say how many it takes; libtorrent's default for `reqq`. */
 const PEER_QUEUE_BLOCKS_DEFAULT = 250;
 
-/** How often a peer may say anew all that it has: counting that costs as much as the torrent has pieces. */
+/** How often a peer may say anew all that it has without having more: to count it costs as much as the torrent has pieces. */
 const HAS_MESSAGES_MAX = 16;
 
 /** Requests that a new peer is given before anything is known of its rate: 256 KiB. */
@@ -123,6 +124,8 @@ export class Connection implements MessageHandler {
   readonly has: Bitfield;
   /** Whether the picker counts this peer as one that has everything. */
   isCountedAsSeed = false;
+  /** What the picker keeps about this peer; null before it said what it has. */
+  prospects: Prospects | null = null;
   /** How many pieces this peer has that we lack; we are interested while it is above 0. */
   wantedPieces = 0;
   /** Whether we do not answer this peer's requests. */
@@ -133,6 +136,8 @@ export class Connection implements MessageHandler {
   isChoking = true;
   /** Whether the peer wants something of us. */
   isInterested = false;
+  /** Whether it is being shown our pieces one by one, and so cannot know yet what it wants. */
+  isLured = false;
   /** Whether the peer owes us blocks and sends none. */
   isSnubbed = false;
   /** Whether messages for it were written since the last input; kept by the manager. */
@@ -208,6 +213,11 @@ export class Connection implements MessageHandler {
     this.#decoder = new MessageDecoder({ handler: this, pieceCount: geometry.pieceCount });
   }
 
+  /** Whether the peer would take what we give: it says so, or it will once it is shown something. */
+  get isWanting(): boolean {
+    return this.isInterested || this.isLured;
+  }
+
   /** Where the driver reads into. Borrowed until {@linkcode handleReceived}. */
   receiveSpace(): Uint8Array<ArrayBuffer> {
     return this.#decoder.receiveSpace();
@@ -280,9 +290,9 @@ export class Connection implements MessageHandler {
   }
 
   handleBitfield(buffer: Uint8Array, start: number, end: number): void {
-    // BEP 3 allows one, first; several are met in the field, and the last one counts.
-    this.#checkHasMessage("bitfield");
+    // BEP 3 allows one, first. Some programs send them instead of haves; the last one counts.
     const has = Bitfield.fromBytes(buffer.subarray(start, end), this.has.length);
+    if (has.count <= this.has.count) this.#checkHasMessage("bitfield");
     this.#events.handleHasReplacing(this);
     this.has.clearAll();
     has.forEachSet((piece) => this.has.set(piece));
@@ -359,7 +369,7 @@ export class Connection implements MessageHandler {
     if (++this.#hasMessages <= HAS_MESSAGES_MAX) return;
     throw new PeerProtocolError(
       "order",
-      `Cannot accept ${message}: the peer said ${HAS_MESSAGES_MAX} times already what it has, one time is due`,
+      `Cannot accept ${message}: the peer said what it has ${HAS_MESSAGES_MAX} times without having more, one time is due`,
     );
   }
 

@@ -9,7 +9,7 @@ import { auditDownload } from "./audit.ts";
 import type { Bitfield } from "./bitfield.ts";
 import type { Connection } from "./connection.ts";
 import { PeerProtocolError } from "./errors.ts";
-import { Picker } from "./picker.ts";
+import { Picker, RANDOM_FIRST_PIECES } from "./picker.ts";
 import {
   answerMs,
   canBeAsked,
@@ -93,6 +93,8 @@ export class Downloader {
   readonly #bucket: TokenBucket | null;
   /** Under a limit: when the next block may be asked for; Infinity while none waits for that. */
   #allowedAtMs = Infinity;
+  /** Whether a piece was not begun for want of a buffer since all pipelines were last filled. */
+  #isShortOfMemory = false;
   readonly #buffers = new Map<number, Uint8Array<ArrayBuffer>>();
   readonly #storing = new Map<number, PieceAtStore>();
   /** Connections that have room because a request was cancelled. */
@@ -107,7 +109,11 @@ export class Downloader {
     this.#sink = options.sink;
     this.#bucket = options.bucket;
     this.#pool = new PiecePool(geometry.pieceLength, options.memoryBytes);
-    this.picker = new Picker({ pieceCount: geometry.pieceCount, random: options.random });
+    this.picker = new Picker({
+      pieceCount: geometry.pieceCount,
+      random: options.random,
+      randomFirstPieces: RANDOM_FIRST_PIECES,
+    });
     have.forEachSet((piece) => this.picker.begin(piece));
     this.table = new RequestTable(geometry, {
       cancel: (id, piece, block) => this.#cancel(id, piece, block),
@@ -118,6 +124,11 @@ export class Downloader {
   /** How many pieces are being verified and stored. */
   get storingCount(): number {
     return this.#storing.size;
+  }
+
+  /** Whether a connection has room in its pipeline and could not be given a piece, as no buffer was free. */
+  get isShortOfMemory(): boolean {
+    return this.#isShortOfMemory;
   }
 
   /** When the limit allows to ask for more; Infinity while nobody waits for that. */
@@ -147,6 +158,7 @@ export class Downloader {
   /** Asks others for what was lost, then fills every pipeline, those with the most room first. */
   fillAll(nowMs: number): void {
     this.#allowedAtMs = Infinity;
+    this.#isShortOfMemory = false;
     this.#askForLost(nowMs);
     const byRoom: Connection[] = [];
     for (const connection of this.#connections.values()) {
@@ -283,7 +295,7 @@ export class Downloader {
     const patienceMs = answerMs(connection, connection.pipelineBlocks);
     const isStalled = nowMs - connection.lastBlockAtMs >= patienceMs;
     if (isStalled) snub(connection, nowMs);
-    this.table.forgetLate(requests, nowMs - patienceMs);
+    connection.unaskedBlocks -= this.table.forgetLate(requests, nowMs - patienceMs);
     const lost = this.table.expire(requests, nowMs, isStalled ? Infinity : nowMs);
     this.#stats.addRequeued(lost);
     return lost > 0;
@@ -304,6 +316,7 @@ export class Downloader {
     this.#pool.release(buffer);
     if (outcome === "stored") {
       this.#have.set(piece);
+      this.picker.clearDeadline(piece);
       this.#stats.verifiedBytes += this.#geometry.pieceBytes(piece);
       if (this.#have.isFull) this.#pool.trim();
       return true;
@@ -320,15 +333,35 @@ export class Downloader {
     return false;
   }
 
-  /** A begun piece with missing blocks that the peer has, beginning one where there is none. */
+  /** A begun piece with missing blocks that the peer has, beginning one where there is none or one is due sooner. */
   #pieceFor(connection: Connection, nowMs: number): BegunPiece | null {
+    const { picker } = this;
+    const { has } = connection;
+    let best: BegunPiece | null = null;
+    let bestAtMs = Infinity;
     for (const begun of this.table.withMissing) {
-      if (connection.has.has(begun.piece) && this.#canAsk(connection, begun)) return begun;
+      if (!has.has(begun.piece) || !this.#canAsk(connection, begun)) continue;
+      const dueAtMs = picker.deadlineOf(begun.piece) ?? Infinity;
+      if (best === null || dueAtMs < bestAtMs) {
+        best = begun;
+        bestAtMs = dueAtMs;
+      }
+      if (!picker.hasDeadlines) break;
     }
-    const piece = this.picker.pick(connection.has);
-    if (piece < 0) return null;
+    const urgent = picker.pickUrgent(has);
+    const isUrgent = urgent >= 0 && picker.deadlineOf(urgent)! < bestAtMs;
+    if (best !== null && !isUrgent) return best;
+    const piece = isUrgent ? urgent : picker.pick(has, connection.prospects);
+    return piece < 0 ? best : this.#begin(piece, nowMs) ?? best;
+  }
+
+  /** Begins a piece, if there is memory for it. */
+  #begin(piece: number, nowMs: number): BegunPiece | null {
     const buffer = this.#pool.acquire() ?? this.#abandonOne();
-    if (buffer === null) return null;
+    if (buffer === null) {
+      this.#isShortOfMemory = true;
+      return null;
+    }
     this.picker.begin(piece);
     this.#buffers.set(piece, buffer);
     const begun = this.table.begin(piece, buffer.subarray(0, this.#geometry.pieceBytes(piece)));

@@ -77,11 +77,11 @@ Deno.test("Manager asks a peer only for pieces that it has, and asks nothing whi
 });
 
 Deno.test("Manager asks for the rarest piece first", () => {
-  const swarm = swarmOf(6);
-  for (const has of ["xxx-xx", "xxx-x-", "xx--x-"]) swarm.join({ has });
+  const swarm = swarmOf(10, { has: "xxxx------" }); // the very first ones come at random
+  for (const has of ["----xxx-xx", "----xxx-x-", "----xx--x-"]) swarm.join({ has });
   const requests = seedOf(swarm).heardOf("request");
   const order = [...new Set(requests.map((request) => Number(request.split(" ")[1])))];
-  assertEquals(order.slice(0, 3), [3, 5, 2]);
+  assertEquals(order.slice(0, 3), [7, 9, 6]);
 });
 
 Deno.test("Manager stores a complete piece once, with the right bytes, and tells everybody", () => {
@@ -243,8 +243,9 @@ Deno.test("Manager does not count against a peer what it owed late when it choke
   owed.push(...peer.heardOf("request"));
   const { live, late } = peer.connection.requests;
   assert(late > 0);
+  const before = peer.connection.unaskedBlocks;
   peer.say((writer) => writer.choke());
-  assertEquals(peer.connection.unaskedBlocks, -live - late);
+  assertEquals(peer.connection.unaskedBlocks, before - live - late);
 });
 
 Deno.test("Manager asks a peer that stalls again for the same blocks when nobody else has them", () => {
@@ -378,7 +379,8 @@ Deno.test("Manager gives what may be begun to the peer with the most room", () =
   const empty = seedOf(swarm);
   assertEquals(empty.heardOf("request"), []); // the memory is full
   swarm.finishStore();
-  assertEquals([full, empty].map((peer) => peer.heardOf("request").length), [0, 4]);
+  assertEquals(full.heardOf("request"), []);
+  assert(empty.heardOf("request").length > 0);
 });
 
 Deno.test("Manager asks a fast peer for more at once, and a slow one for at least five", () => {
@@ -491,11 +493,14 @@ Deno.test("Manager asks several peers for the last blocks, and cancels as they c
   const [first] = heard[0]!;
   peers[0]!.answer([first!]);
   const cancel = first!.replace("request", "cancel");
-  assertEquals(peers.map((peer) => peer.heardOf("cancel")), [[], [cancel], [], [cancel]]);
-  peers[1]!.answer([first!]); // it crossed the cancel
+  const alsoAsked = peers.filter((_, i) => i > 0 && heard[i]!.includes(first!));
+  for (const peer of peers) {
+    assertEquals(peer.heardOf("cancel"), alsoAsked.includes(peer) ? [cancel] : []);
+  }
+  alsoAsked[0]!.answer([first!]); // it crossed the cancel
   const { wasted } = swarm.manager.stats;
   assertEquals([wasted.duplicate, wasted.unasked], [BLOCK_BYTES, 0]);
-  assertEquals(peers[1]!.closed, null);
+  assertEquals(alsoAsked[0]!.closed, null);
   peers[0]!.answer(heard[0]!.slice(1));
   swarm.finishStores();
   assertEquals(swarm.manager.have.isFull, true);
@@ -523,6 +528,20 @@ Deno.test("Manager does not count against a peer what crosses its cancels on the
   two.answer(twice);
   assertEquals(two.closed, null);
   assertEquals(swarm.manager.stats.wasted.unasked, 0);
+});
+
+Deno.test("Manager does not count against peers what it forgot while our own line was down", () => {
+  const swarm = swarmOf(300);
+  const peers = [1, 2, 3].map(() => swarm.join({ has: "x".repeat(300) }));
+  for (const peer of peers) {
+    peer.connection.pipelineBlocks = 100;
+    peer.say((writer) => writer.unchoke());
+  }
+  swarm.pass(60_000); // then all that was asked meanwhile is answered, some of it twice
+  for (const peer of peers) {
+    for (const request of peer.heardOf("request")) peer.answer([request]);
+    assertEquals(peer.closed, null);
+  }
 });
 
 Deno.test("Manager enters the end game though nobody has some piece", () => {
@@ -674,4 +693,32 @@ Deno.test("Manager asks a quicker peer too for the last block of a piece that a 
   }
   assertEquals(swarm.manager.stats.requeuedBlocks, 0, "nobody was given up on");
   assert(asked.includes(owed[0]!));
+});
+
+Deno.test("Manager asks for nothing that is unwanted, and is done without it", () => {
+  const swarm = swarmOf(6);
+  swarm.manager.setPriorities(Uint8Array.of(2, 0, 2, 0, 2, 0), swarm.nowMs);
+  const onlyUnwanted = swarm.join({ has: "-x-x-x", unchokes: true });
+  assertEquals(onlyUnwanted.heard(), ["have-none"]); // and no interest
+  const seed = seedOf(swarm);
+  seed.answerAll();
+  swarm.finishStores();
+  assertEquals(swarm.manager.have.count, 3);
+  assertEquals(seed.closed?.reason, "useless");
+  swarm.manager.setPriorities(new Uint8Array(6).fill(2), swarm.nowMs);
+  assertEquals(onlyUnwanted.heardOf("interested"), ["interested"]);
+});
+
+Deno.test("Manager fetches pieces in order where told to, and those with a deadline before all", () => {
+  const swarm = swarmOf(40);
+  swarm.manager.setSequential(true);
+  swarm.manager.setDeadline(30, 9000, swarm.nowMs);
+  swarm.manager.setDeadline(20, 5000, swarm.nowMs);
+  const has = "x".repeat(40);
+  const requests = swarm.join({ has, unchokes: true }).heardOf("request");
+  const order = [...new Set(requests.map((request) => Number(request.split(" ")[1])))];
+  assertEquals(order.slice(0, 2), [20, 30]);
+  swarm.manager.setDeadline(7, 1, swarm.nowMs); // before what is begun already
+  const other = swarm.join({ has, unchokes: true });
+  assertEquals(other.heardOf("request")[0], `request 7 0 ${BLOCK_BYTES}`);
 });

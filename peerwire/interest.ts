@@ -34,6 +34,7 @@ export class Interest {
     connection.isCountedAsSeed = connection.has.isFull;
     if (connection.isCountedAsSeed) picker.addSeed();
     else picker.addBitfield(connection.has);
+    connection.prospects = picker.makeProspects();
     connection.wantedPieces = this.#wantedOf(connection.has);
     this.#update(connection);
   }
@@ -48,28 +49,46 @@ export class Interest {
 
   /** A peer has one more piece. */
   handleHave(connection: Connection, piece: number): void {
-    const { picker, have, isUploadOnly } = this.#options;
-    if (!connection.isCountedAsSeed) picker.addHave(piece);
-    if (isUploadOnly || have.has(piece)) return;
+    const { picker } = this.#options;
+    connection.prospects ??= picker.makeProspects();
+    if (!connection.isCountedAsSeed) picker.addHave(piece, connection.prospects);
+    if (!this.#wants(piece)) return;
     connection.wantedPieces++;
     this.#update(connection);
   }
 
   /** We have one more piece. */
   handleStored(connection: Connection, piece: number): void {
-    if (!connection.has.has(piece)) return;
+    if (!connection.has.has(piece) || !this.#options.picker.isWanted(piece)) return;
     connection.wantedPieces--;
     this.#update(connection);
   }
 
-  #wantedOf(has: Bitfield): number {
-    const { have, isUploadOnly } = this.#options;
-    let wanted = 0;
-    if (!isUploadOnly) {
-      has.forEachSet((piece) => {
-        if (!have.has(piece)) wanted++;
-      });
+  /** What we want has changed. */
+  recount(connection: Connection): void {
+    connection.wantedPieces = this.#wantedOf(connection.has);
+    this.#update(connection);
+  }
+
+  /** Whether some piece is wanted and not here. */
+  get isOpen(): boolean {
+    const { have } = this.#options;
+    for (let piece = have.nextClear(0); piece >= 0; piece = have.nextClear(piece + 1)) {
+      if (this.#wants(piece)) return true;
     }
+    return false;
+  }
+
+  #wants(piece: number): boolean {
+    const { have, picker, isUploadOnly } = this.#options;
+    return !isUploadOnly && !have.has(piece) && picker.isWanted(piece);
+  }
+
+  #wantedOf(has: Bitfield): number {
+    let wanted = 0;
+    has.forEachSet((piece) => {
+      if (this.#wants(piece)) wanted++;
+    });
     return wanted;
   }
 

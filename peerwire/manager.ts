@@ -7,18 +7,18 @@
  * @module
  */
 
-import type { Geometry } from "@enjambre/metainfo";
 import type { Bitfield } from "./bitfield.ts";
 import { CHOKE_ROUND_MS, Choker } from "./choker.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import { Downloader } from "./downloader.ts";
 import { PeerProtocolError } from "./errors.ts";
 import { Interest } from "./interest.ts";
+import type { Arrival, CloseReason, ManagerOptions, ManagerSink } from "./manager_options.ts";
 import { formatAddress, type PeerAddress, PeerBook } from "./peer_book.ts";
 import { adaptPipeline } from "./pipeline.ts";
-import type { TokenBucket } from "./rate.ts";
 import { describeSwarm, type SwarmStatistics } from "./statistics.ts";
 import { SwarmStats } from "./stats.ts";
+import { SuperSeeder } from "./super_seeder.ts";
 import { Uploader } from "./uploader.ts";
 
 /** How often rates, stalls and dials are looked at while there is anything to look at. */
@@ -37,7 +37,7 @@ const DIALS_MAX = 16;
 const UPLOAD_SLOTS = 8;
 
 /** Bytes that may wait for one line: more than blocks, haves and rejects ever come to for a peer that reads at all. */
-const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
+const BACKLOG_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Corrupt pieces a peer may have had a part in before it is banned. */
 const CORRUPT_PIECES_MAX = 3;
@@ -50,81 +50,6 @@ const UPLOAD_MEMORY_BYTES = 32 * 1024 * 1024;
 
 /** Connections of one torrent unless told otherwise. */
 export const CONNECTIONS_MAX_DEFAULT = 100;
-
-/** Why a connection ended. */
-export type CloseReason =
-  /** The peer hung up, or the line broke. */
-  | "gone"
-  /** The peer broke the protocol. */
-  | "protocol"
-  /** Nothing came for too long. */
-  | "silent"
-  /** Neither side has anything for the other. */
-  | "useless"
-  /** It sent data that fails its hash. */
-  | "corrupt"
-  /** We are ending. */
-  | "ended";
-
-/** What a manager asks of its driver. */
-export interface ManagerSink {
-  /** Take `connection.writer`'s output and send it; call {@linkcode Manager.handleWritten} when it is sent. */
-  flush(connection: Connection): void;
-  /** Close the socket of this connection; the manager has forgotten it. */
-  closed(connection: Connection, reason: CloseReason, message: string): void;
-  /** Connect to this peer; then {@linkcode Manager.attach} or {@linkcode Manager.handleDialFailed}. */
-  dial(address: PeerAddress): void;
-  /** Verify and store a piece; then {@linkcode Manager.handleStored}. `data` is borrowed until then. */
-  storePiece(piece: number, data: Uint8Array<ArrayBuffer>): void;
-  /** Read a verified range; then {@linkcode Manager.handleRead} with `key`. `target` is borrowed until then. */
-  readSpan(key: number, piece: number, begin: number, target: Uint8Array<ArrayBuffer>): void;
-  /** A piece is verified and stored. */
-  pieceDone(piece: number): void;
-}
-
-/** What a {@linkcode Manager} is made from. */
-export interface ManagerOptions {
-  /** The arithmetic of the torrent. */
-  readonly geometry: Geometry;
-  /** The pieces that are on disk and verified; the manager adds to it. */
-  readonly have: Bitfield;
-  /** Our peer id, 20 bytes. */
-  readonly peerId: Uint8Array;
-  /** The port that others reach us on, told to peers (BEP 10). */
-  readonly listenPort: number;
-  /** Our name and version, told to peers (BEP 10). */
-  readonly version: string;
-  /** Uniform numbers in [0, 1). */
-  readonly random: () => number;
-  /** Whether to give what we have and fetch nothing, though something is missing. */
-  readonly isUploadOnly?: boolean;
-  /** Most connections at once. */
-  readonly connectionsMax?: number;
-  /** Bytes that pieces on their way to the disk may take. */
-  readonly downloadMemoryBytes?: number;
-  /** Bytes that spans read for upload may take. */
-  readonly uploadMemoryBytes?: number;
-  /** The limit of payload that is sent. */
-  readonly uploadBucket?: TokenBucket;
-  /** The limit of payload that is asked for. */
-  readonly downloadBucket?: TokenBucket;
-  /** Who does what is asked. */
-  readonly sink: ManagerSink;
-}
-
-/** A connection whose handshakes are done. */
-export interface Arrival {
-  /** Where the peer is: for a dialled peer, what was dialled. */
-  readonly address: PeerAddress;
-  /** What the peer said its id is, 20 bytes. */
-  readonly peerId: Uint8Array;
-  /** Whether the peer dialled us. */
-  readonly isIncoming: boolean;
-  /** Whether both sides agreed to BEP 6. */
-  readonly isFast: boolean;
-  /** Whether both sides agreed to BEP 10. */
-  readonly isExtended: boolean;
-}
 
 /** One torrent's swarm. */
 export class Manager {
@@ -142,7 +67,10 @@ export class Manager {
   readonly #bannedIds = new Set<string>();
   readonly #events: ConnectionEvents;
   readonly #touched: Connection[] = [];
+  #superSeeder: SuperSeeder | null = null;
   #shouldFillAll = false;
+  /** Whether something is wanted and not here. */
+  #isOpen: boolean;
   #isEnded = false;
   #nextId = 0;
   #nextTickMs = 0;
@@ -186,6 +114,7 @@ export class Manager {
       isUploadOnly: options.isUploadOnly ?? false,
       touch,
     });
+    this.#isOpen = this.#interest.isOpen;
     this.#events = this.#makeEvents();
   }
 
@@ -202,6 +131,51 @@ export class Manager {
   /** The pieces that we have. */
   get have(): Bitfield {
     return this.#have;
+  }
+
+  /**
+   * Says whether we are the only seed: then peers that come are shown our pieces one by one, so that each leaves us
+   * once before any leaves us twice (BEP 16). Has no effect while we lack something.
+   */
+  superSeed(isOn: boolean, nowMs: number): void {
+    if (isOn === (this.#superSeeder !== null) || !this.#have.isFull) return;
+    if (isOn) {
+      const { geometry, random } = this.#options;
+      const { picker } = this.#downloader;
+      const touch = (connection: Connection) => this.#touch(connection);
+      this.#superSeeder = new SuperSeeder({ geometry, picker, random, touch });
+      return;
+    }
+    this.#superSeeder!.end();
+    this.#superSeeder = null;
+    this.#drain(nowMs);
+  }
+
+  /**
+   * Says how much each piece is wanted, by `PRIORITY`; for files, see `piecePriorities`. What is begun is finished.
+   *
+   * **Errors**: `RangeError` for a wrong number of pieces or a priority that is none.
+   */
+  setPriorities(priorities: Uint8Array, nowMs: number): void {
+    this.#downloader.picker.setPriorities(priorities);
+    this.#isOpen = this.#interest.isOpen;
+    for (const connection of this.#connections.values()) this.#interest.recount(connection);
+    this.#closeUseless(nowMs);
+    this.#shouldFillAll = true;
+    this.#drain(nowMs);
+  }
+
+  /** Fetches pieces in order and not the rarest first, or so no longer. */
+  setSequential(isSequential: boolean): void {
+    this.#downloader.picker.isSequential = isSequential;
+  }
+
+  /** Wants a piece by a time, before everything that has no such time; null takes it back. For streaming. */
+  setDeadline(piece: number, atMs: number | null, nowMs: number): void {
+    if (atMs === null) return this.#downloader.picker.clearDeadline(piece);
+    if (!this.#have.has(piece)) this.#downloader.picker.setDeadline(piece, atMs);
+    this.#shouldFillAll = true;
+    this.#drain(nowMs);
   }
 
   /** What the swarm looks like now. **Cost**: O(pieces + connections). */
@@ -309,9 +283,12 @@ export class Manager {
         this.#interest.handleStored(connection, piece);
       }
       this.#sink.pieceDone(piece);
-      if (this.#have.isFull) this.#closeUseless(nowMs);
+      this.#isOpen &&= this.#interest.isOpen;
+      if (!this.#isOpen) this.#closeUseless(nowMs);
+      if (this.#downloader.isShortOfMemory) this.#shouldFillAll = true;
+    } else {
+      this.#shouldFillAll = true;
     }
-    this.#shouldFillAll = true;
     this.#drain(nowMs);
   }
 
@@ -329,12 +306,13 @@ export class Manager {
       this.#nextTickMs = nowMs + TICK_MS;
       for (const connection of this.#connections.values()) this.#tick(connection, nowMs);
       this.#downloader.relieveHostages(nowMs);
+      this.#superSeeder?.handleTick(nowMs);
       this.#shouldFillAll = true;
       this.#dial(nowMs);
     }
     if (nowMs >= this.#nextChokeMs) {
       this.#nextChokeMs = nowMs + CHOKE_ROUND_MS;
-      const chosen = this.#choker.choose(this.#connections.values(), this.#have.isFull, nowMs);
+      const chosen = this.#choker.choose(this.#connections.values(), !this.#isOpen, nowMs);
       for (const connection of this.#connections.values()) {
         this.#setChoking(connection, !chosen.has(connection), nowMs);
       }
@@ -382,10 +360,15 @@ export class Manager {
     const { writer } = connection;
     const { listenPort, version } = this.#options;
     if (connection.isExtended) connection.sendExtensionHandshake(listenPort, version);
-    if (connection.isFast && this.#have.isFull) writer.haveAll();
-    else if (connection.isFast && this.#have.isEmpty) writer.haveNone();
-    else if (!this.#have.isEmpty) writer.bitfield(this.#have.bytes);
+    const showsNothing = this.#superSeeder !== null || this.#have.isEmpty;
+    if (connection.isFast && showsNothing) writer.haveNone();
+    else if (connection.isFast && this.#have.isFull) writer.haveAll();
+    else if (!showsNothing) writer.bitfield(this.#have.bytes);
     this.#touch(connection);
+    if (this.#superSeeder === null) return;
+    this.#superSeeder.add(connection);
+    connection.isLured = true;
+    this.#serveIfFree(connection);
   }
 
   #makeEvents(): ConnectionEvents {
@@ -397,10 +380,17 @@ export class Manager {
         if (downloader.handleChoked(connection, connection.nowMs)) this.#shouldFillAll = true;
       },
       handleUnchoked: () => {}, // the pipeline is filled when the input has been decoded
-      handleInterest: (connection) => this.#handleInterest(connection),
-      handleHave: (connection, piece) => interest.handleHave(connection, piece),
+      // One that wants nothing any more keeps its slot until the round ends: interest may flip.
+      handleInterest: (connection) => this.#serveIfFree(connection),
+      handleHave: (connection, piece) => {
+        interest.handleHave(connection, piece);
+        this.#superSeeder?.handleHave(connection, piece, connection.nowMs);
+      },
       handleHasReplacing: (connection) => interest.uncount(connection),
-      handleHasReplaced: (connection) => interest.count(connection),
+      handleHasReplaced: (connection) => {
+        interest.count(connection);
+        this.#superSeeder?.show(connection, connection.nowMs);
+      },
       handleRequest: (connection, piece, begin, length) =>
         uploader.handleRequest(connection, piece, begin, length),
       handleCancel: (connection, piece, begin, length) =>
@@ -429,19 +419,19 @@ export class Manager {
       this.#downloader.fill(connection, nowMs);
       if (connection.uploads.count > 0) this.#uploader.pump(connection, nowMs);
     }
-    if (connection.writer.pendingBytes > OUTPUT_BYTES_MAX) {
-      const message = `it reads too little: more than ${OUTPUT_BYTES_MAX} bytes wait for it`;
+    if (connection.writer.pendingBytes > BACKLOG_BYTES_MAX) {
+      const message = `it reads too little: more than ${BACKLOG_BYTES_MAX} bytes wait for it`;
       this.#close(connection, "protocol", message, nowMs);
     }
     this.#drain(nowMs);
   }
 
-  /** A peer that begins to want something is served at once while a slot is free; one that wants nothing keeps its slot until the round ends. */
-  #handleInterest(connection: Connection): void {
-    if (!connection.isInterested || !connection.amChoking) return;
+  /** Serves a peer that wants something at once while a slot is free. */
+  #serveIfFree(connection: Connection): void {
+    if (!connection.isWanting || !connection.amChoking) return;
     let served = 0;
-    for (const { isInterested, amChoking } of this.#connections.values()) {
-      if (isInterested && !amChoking) served++;
+    for (const { isWanting, amChoking } of this.#connections.values()) {
+      if (isWanting && !amChoking) served++;
     }
     if (served < this.#choker.slots) this.#setChoking(connection, false, connection.nowMs);
   }
@@ -453,8 +443,10 @@ export class Manager {
     if (isChoking) {
       connection.writer.choke();
       this.#uploader.handleChoking(connection);
+      this.#superSeeder?.handleChoked(connection);
     } else {
       connection.writer.unchoke();
+      this.#superSeeder?.show(connection, nowMs);
     }
     this.#touch(connection);
   }
@@ -485,7 +477,7 @@ export class Manager {
   }
 
   #closeIfUseless(connection: Connection, nowMs: number): void {
-    if (!this.#have.isFull || !connection.has.isFull) return;
+    if (this.#isOpen || !connection.has.isFull) return;
     this.#close(connection, "useless", "both sides are complete", nowMs);
   }
 
@@ -494,6 +486,7 @@ export class Manager {
     connection.close();
     this.#connections.delete(connection.id);
     this.#interest.uncount(connection);
+    this.#superSeeder?.remove(connection);
     if (this.#downloader.handleClosed(connection, nowMs)) this.#shouldFillAll = true;
     connection.uploads.clear();
     this.stats.receivedBytes += connection.receivedBytes;

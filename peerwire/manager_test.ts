@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { BLOCK_BYTES } from "@enjambre/metainfo";
 import { bitfieldOf, geometryOf, randomOf, TestSwarm } from "./_test_swarm.ts";
 import type { TestSwarmOptions } from "./_test_swarm.ts";
+import type { MessageWriter } from "./message_writer.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -112,6 +113,57 @@ Deno.test("Manager hears nothing more of a connection that it closed in the midd
   peer.feed(new Uint8Array([0, 0, 0, 1, 2]));
   peer.leave();
   assertEquals(swarm.manager.connectionCount, 0);
+});
+
+Deno.test("Manager closes a connection whose peer says again and again what it has", () => {
+  const said = (count: number, write: (writer: MessageWriter, i: number) => void) => {
+    const peer = swarmOf(3).join();
+    peer.say((writer) => {
+      for (let i = 0; i < count; i++) write(writer, i);
+    });
+    return peer.closed?.reason ?? null;
+  };
+  const bitfield = (writer: MessageWriter) => writer.bitfield(new Uint8Array([0b10100000]));
+  const change = (writer: MessageWriter, i: number) => i % 2 ? writer.haveAll() : writer.haveNone();
+  assertEquals([said(17, bitfield), said(16, change)], [null, null]);
+  assertEquals([said(18, bitfield), said(17, change)], ["protocol", "protocol"]);
+});
+
+Deno.test("Manager closes a connection whose peer asks without end and reads nothing", () => {
+  const swarm = swarmOf(3, { has: "xxx" });
+  const peer = swarm.join();
+  peer.isReading = false;
+  let most = 0;
+  for (let i = 0; i < 1000 && peer.closed === null; i++) {
+    peer.say((writer) => { // it is choked: each is rejected
+      for (let j = 0; j < 1000; j++) writer.request(0, 0, BLOCK_BYTES);
+    });
+    most = Math.max(most, peer.connection.writer.pendingBytes);
+  }
+  assertEquals(peer.closed?.reason, "protocol");
+  assertStringIncludes(peer.closed!.message, "reads too little");
+  assert(most > 1_000_000 && most < 5_000_000, `${most} bytes waited`);
+});
+
+Deno.test("Manager dials a peer that breaks the protocol later each time, though it sent blocks", () => {
+  const swarm = swarmOf(3);
+  const address = { host: "192.0.2.7", port: 7 };
+  const pauses: number[] = [];
+  swarm.manager.addPeers([address], swarm.nowMs);
+  for (let i = 0; i < 3; i++) {
+    const fromMs = swarm.nowMs;
+    while (swarm.dials.length === 0) swarm.pass(SECOND);
+    pauses.push(Math.round((swarm.nowMs - fromMs) / SECOND));
+    const peer = swarm.join({
+      address: swarm.dials.shift()!,
+      isIncoming: false,
+      has: "xxx",
+      unchokes: true,
+    });
+    peer.answer(peer.heardOf("request").slice(0, 1));
+    peer.say((writer) => writer.have(99));
+  }
+  assertEquals(pauses, [0, 10, 20]);
 });
 
 Deno.test("Manager skips messages of later protocols", () => {
@@ -330,4 +382,20 @@ Deno.test("Manager.end() closes everything and asks for nothing more", () => {
   swarm.manager.addPeers([{ host: "192.0.2.78", port: 1 }], swarm.nowMs);
   swarm.manager.handleDeadline(swarm.nowMs + MINUTE);
   assertEquals(swarm.dials, []);
+});
+
+Deno.test("Manager takes bitfields in the place of haves, and not ones that say nothing new for ever", () => {
+  const swarm = swarmOf(64);
+  const growing = swarm.join();
+  const bytes = new Uint8Array(8);
+  for (let piece = 0; piece < 64; piece++) {
+    bytes[piece >> 3]! |= 0x80 >> (piece & 7);
+    growing.say((writer) => writer.bitfield(bytes));
+  }
+  assertEquals([growing.closed, growing.connection.has.count], [null, 64]);
+  const repeating = swarm.join();
+  for (let i = 0; i < 40 && repeating.closed === null; i++) {
+    repeating.say((writer) => writer.bitfield(bytes));
+  }
+  assertEquals(repeating.closed?.reason, "protocol");
 });

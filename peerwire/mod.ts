@@ -44,14 +44,11 @@ export {
   HANDSHAKE_BYTES,
   type HandshakeFields,
 } from "./handshake.ts";
-export {
-  type Arrival,
-  type CloseReason,
-  CONNECTIONS_MAX_DEFAULT,
-  Manager,
-  type ManagerOptions,
-  type ManagerSink,
-} from "./manager.ts";
+export { CONNECTIONS_MAX_DEFAULT, Manager } from "./manager.ts";
+export type { Arrival, CloseReason, ManagerOptions, ManagerSink } from "./manager_options.ts";
+export { DEADLINES_MAX } from "./deadlines.ts";
+export { piecePriorities, PRIORITY, type Priority } from "./priorities.ts";
+export type { Prospects } from "./prospects.ts";
 export {
   MESSAGE_ID,
   MessageDecoder,

@@ -12,8 +12,14 @@ export interface PeerAddress {
   readonly port: number;
 }
 
-/** Addresses that are remembered; what comes beyond is ignored, so that a tracker cannot fill our memory. */
+/**
+ * Addresses that are remembered, so that a tracker cannot fill our memory; for one more, the one that has failed most
+ * often is forgotten, and where none has failed, the new one is ignored.
+ */
 export const KNOWN_PEERS_MAX = 2000;
+
+/** Banned addresses that are remembered; beyond, the oldest ban is forgotten. */
+export const BANNED_PEERS_MAX = 2000;
 
 /** Pause before a peer that could not be reached, or that left, is dialled again; doubles with each failure. */
 const RETRY_MS = 10_000;
@@ -26,7 +32,7 @@ const USELESS_MS = 10 * 60_000;
 
 /** What is known of one peer. */
 interface KnownPeer extends PeerAddress {
-  state: "idle" | "dialling" | "connected" | "banned";
+  state: "idle" | "dialling" | "connected";
   failures: number;
   dialAtMs: number;
 }
@@ -37,9 +43,16 @@ export function formatAddress(address: PeerAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Known peers of one torrent, in the order in which they are to be dialled. */
+/**
+ * Known peers of one torrent, and which of them to dial next: hosts that we have the fewest connections to come first,
+ * then those that failed least often, then those that have waited longest. So a thousand addresses of one host
+ * do not keep us from the others.
+ */
 export class PeerBook {
   readonly #peers = new Map<string, KnownPeer>();
+  /** Dials and connections by host. */
+  readonly #hosts = new Map<string, number>();
+  readonly #banned = new Set<string>();
   #dialling = 0;
 
   /** How many peers are known. */
@@ -52,26 +65,39 @@ export class PeerBook {
     return this.#dialling;
   }
 
-  /** Remembers a peer. @returns whether it was unknown */
+  /** Remembers a peer. @returns whether it was unknown, is not banned and found room */
   add(address: PeerAddress): boolean {
     const key = formatAddress(address);
-    if (this.#peers.has(key) || this.#peers.size >= KNOWN_PEERS_MAX) return false;
+    if (this.#peers.has(key) || this.#banned.has(key)) return false;
+    if (this.#peers.size >= KNOWN_PEERS_MAX && !this.#forgetOne()) return false;
     const { host, port } = address;
     this.#peers.set(key, { host, port, state: "idle", failures: 0, dialAtMs: 0 });
     return true;
   }
 
-  /** Takes the next peer to dial, or null where none may be dialled yet. */
+  /** Takes the next peer to dial, or null where none may be dialled yet. **Cost**: O(known peers). */
   takeNext(nowMs: number): PeerAddress | null {
-    for (const [key, peer] of this.#peers) {
+    let next: KnownPeer | null = null;
+    for (const peer of this.#peers.values()) {
       if (peer.state !== "idle" || peer.dialAtMs > nowMs) continue;
-      peer.state = "dialling";
-      this.#dialling++;
-      this.#peers.delete(key); // to the end: the others come first next time
-      this.#peers.set(key, peer);
-      return peer;
+      if (next === null || this.#isBefore(peer, next)) next = peer;
     }
-    return null;
+    if (next === null) return null;
+    next.state = "dialling";
+    this.#dialling++;
+    this.#countHost(next.host, 1);
+    const key = formatAddress(next);
+    this.#peers.delete(key); // to the end: the others come first next time
+    this.#peers.set(key, next);
+    return next;
+  }
+
+  /** Whether some peer may be dialled now. */
+  isWaiting(nowMs: number): boolean {
+    for (const peer of this.#peers.values()) {
+      if (peer.state === "idle" && peer.dialAtMs <= nowMs) return true;
+    }
+    return false;
   }
 
   /** When the next peer may be dialled, in milliseconds; Infinity where none waits. */
@@ -88,14 +114,16 @@ export class PeerBook {
     const peer = this.#peers.get(key);
     if (peer === undefined) return;
     if (peer.state === "dialling") this.#dialling--;
-    if (peer.state !== "banned") peer.state = "connected";
+    if (peer.state === "idle") this.#countHost(peer.host, 1);
+    peer.state = "connected";
   }
 
   /** A dial led to nothing: it is tried again later, and later each time. */
   handleDialFailed(key: string, nowMs: number): void {
-    this.#retire(key, nowMs + Math.min(RETRY_MS * 2 ** this.#failuresOf(key), RETRY_MS_MAX));
     const peer = this.#peers.get(key);
-    if (peer !== undefined) peer.failures++;
+    if (peer === undefined) return;
+    this.#retire(peer, nowMs + Math.min(RETRY_MS * 2 ** peer.failures, RETRY_MS_MAX));
+    peer.failures++;
   }
 
   /**
@@ -107,27 +135,59 @@ export class PeerBook {
   handleClosed(key: string, isGood: boolean, isUseless: boolean, nowMs: number): void {
     const peer = this.#peers.get(key);
     if (peer === undefined) return;
-    if (isGood || isUseless) peer.failures = 0;
-    if (isUseless) this.#retire(key, nowMs + USELESS_MS);
-    else this.handleDialFailed(key, nowMs);
+    if (!isGood && !isUseless) return this.handleDialFailed(key, nowMs);
+    peer.failures = 0;
+    this.#retire(peer, nowMs + (isUseless ? USELESS_MS : RETRY_MS));
   }
 
-  /** Never dials this peer again. */
+  /** Forgets this peer, and takes it in no more, known before or not. */
   ban(key: string): void {
     const peer = this.#peers.get(key);
-    if (peer === undefined) return;
-    if (peer.state === "dialling") this.#dialling--;
-    peer.state = "banned";
+    if (peer !== undefined) {
+      this.#retire(peer, Infinity);
+      this.#peers.delete(key);
+    }
+    this.#banned.add(key);
+    for (const oldest of this.#banned) {
+      if (this.#banned.size <= BANNED_PEERS_MAX) break;
+      this.#banned.delete(oldest);
+    }
   }
 
-  #failuresOf(key: string): number {
-    return this.#peers.get(key)?.failures ?? 0;
+  /** Whether this address was banned. */
+  isBanned(key: string): boolean {
+    return this.#banned.has(key);
   }
 
-  #retire(key: string, dialAtMs: number): void {
-    const peer = this.#peers.get(key);
-    if (peer === undefined || peer.state === "banned") return;
+  /** Whether `peer` is to be dialled before `other`, which has waited longer. */
+  #isBefore(peer: KnownPeer, other: KnownPeer): boolean {
+    const hosts = this.#hostCount(peer.host) - this.#hostCount(other.host);
+    return hosts !== 0 ? hosts < 0 : peer.failures < other.failures;
+  }
+
+  #hostCount(host: string): number {
+    return this.#hosts.get(host) ?? 0;
+  }
+
+  #countHost(host: string, change: number): void {
+    const count = this.#hostCount(host) + change;
+    if (count === 0) this.#hosts.delete(host);
+    else this.#hosts.set(host, count);
+  }
+
+  /** Forgets the idle peer that failed most often, of those the one that failed first. @returns whether there is one */
+  #forgetOne(): boolean {
+    let worst: KnownPeer | null = null;
+    for (const peer of this.#peers.values()) {
+      if (peer.state !== "idle" || peer.failures === 0) continue;
+      if (worst === null || peer.failures > worst.failures) worst = peer;
+    }
+    return worst !== null && this.#peers.delete(formatAddress(worst));
+  }
+
+  #retire(peer: KnownPeer, dialAtMs: number): void {
     if (peer.state === "dialling") this.#dialling--;
+    if (peer.state !== "idle") this.#countHost(peer.host, -1);
     peer.state = "idle";
     peer.dialAtMs = dialAtMs;
   }

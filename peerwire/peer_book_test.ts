@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { formatAddress, KNOWN_PEERS_MAX, PeerBook } from "./peer_book.ts";
+import { BANNED_PEERS_MAX, formatAddress, KNOWN_PEERS_MAX, PeerBook } from "./peer_book.ts";
 
 const ADDRESS = { host: "192.0.2.1", port: 6881 };
 const KEY = "192.0.2.1:6881";
@@ -99,10 +99,92 @@ Deno.test("PeerBook ignores what happens to peers that it does not know", () => 
   assertEquals([book.size, book.diallingCount, book.takeNext(Infinity)], [0, 0, null]);
 });
 
-Deno.test("PeerBook remembers no more peers than its limit", () => {
+/** A book that knows as many peers as it may. */
+function fullBook(): PeerBook {
   const book = new PeerBook();
   for (let i = 0; i < KNOWN_PEERS_MAX; i++) assert(book.add({ host: `peer${i}.example`, port: 1 }));
+  return book;
+}
+
+Deno.test("PeerBook remembers no more peers than its limit", () => {
+  const book = fullBook();
   assertEquals([book.add(ADDRESS), book.size], [false, KNOWN_PEERS_MAX]);
+});
+
+Deno.test("PeerBook forgets who failed most often for somebody new, when it is full", () => {
+  const book = fullBook();
+  const dialled = [1, 2, 3].map(() => book.takeNext(0)!);
+  assertEquals(dialled.map(({ host }) => host), [
+    "peer0.example",
+    "peer1.example",
+    "peer2.example",
+  ]);
+  const keys = dialled.map(formatAddress);
+  book.handleConnected(keys[2]!);
+  book.handleDialFailed(keys[0]!, 0);
+  book.handleDialFailed(keys[1]!, 0), book.takeNext(MINUTE), book.handleDialFailed(keys[1]!, 0);
+  assertEquals([book.add(ADDRESS), book.size], [true, KNOWN_PEERS_MAX]);
+  assertEquals(book.add(dialled[1]!), true, "it was forgotten, and so was then the other");
+  assertEquals(book.add(dialled[0]!), false, "nobody is left that failed");
+  assertEquals(book.add(dialled[2]!), false, "it is connected, and known");
+});
+
+Deno.test("PeerBook full of dead peers comes to know new ones, every time", () => {
+  const book = fullBook();
+  let nowMs = 0;
+  for (let i = 0; i < 3 * KNOWN_PEERS_MAX; i++, nowMs += SECOND) {
+    const next = book.takeNext(nowMs);
+    if (next !== null) book.handleDialFailed(formatAddress(next), nowMs);
+    assert(book.add({ host: `new${i}.example`, port: 1 }), `${i}`);
+  }
+  assertEquals([book.size, book.diallingCount], [KNOWN_PEERS_MAX, 0]);
+});
+
+Deno.test("PeerBook dials hosts first that it has the fewest connections to", () => {
+  const book = new PeerBook();
+  for (let port = 1; port <= 1000; port++) book.add({ host: "192.0.2.1", port });
+  for (let i = 2; i <= 4; i++) book.add({ host: `192.0.2.${i}`, port: 1 });
+  const take = () => formatAddress(book.takeNext(0)!);
+  const dialled = [take(), take(), take(), take(), take()];
+  assertEquals(dialled, [
+    "192.0.2.1:1",
+    "192.0.2.2:1",
+    "192.0.2.3:1",
+    "192.0.2.4:1",
+    "192.0.2.1:2",
+  ]);
+  book.add({ host: "192.0.2.4", port: 2 });
+  assertEquals(take(), "192.0.2.4:2", "one connection there, two to the other");
+  for (const key of ["192.0.2.1:1", "192.0.2.1:2"]) book.handleConnected(key);
+  book.add({ host: "192.0.2.2", port: 2 });
+  for (const key of ["192.0.2.1:1", "192.0.2.1:2"]) book.handleClosed(key, true, false, 0);
+  assertEquals(take(), "192.0.2.1:3", "none there any more");
+});
+
+Deno.test("PeerBook dials those first that failed least often", () => {
+  const book = new PeerBook();
+  for (let i = 1; i <= 3; i++) book.add({ host: `192.0.2.${i}`, port: 1 });
+  for (let i = 1; i <= 2; i++) book.takeNext(0);
+  for (let i = 1; i <= 2; i++) book.handleDialFailed(`192.0.2.${i}:1`, 0);
+  const dialled = [1, 2, 3].map(() => book.takeNext(MINUTE)!.host);
+  assertEquals(dialled, ["192.0.2.3", "192.0.2.1", "192.0.2.2"]);
+});
+
+Deno.test("PeerBook.isWaiting() says whether a dial is due", () => {
+  const book = bookOfOne();
+  assertEquals(book.isWaiting(0), true);
+  book.takeNext(0);
+  assertEquals(book.isWaiting(0), false);
+  book.handleDialFailed(KEY, 0);
+  assertEquals([book.isWaiting(10 * SECOND - 1), book.isWaiting(10 * SECOND)], [false, true]);
+});
+
+Deno.test("PeerBook remembers so many bans, and forgets the oldest", () => {
+  const book = new PeerBook();
+  for (let i = 0; i <= BANNED_PEERS_MAX; i++) book.ban(`peer${i}.example:1`);
+  assertEquals([book.isBanned("peer0.example:1"), book.isBanned("peer1.example:1")], [false, true]);
+  assertEquals(book.add({ host: "peer1.example", port: 1 }), false);
+  assertEquals(book.add({ host: "peer0.example", port: 1 }), true);
 });
 
 Deno.test("PeerBook counts the dials that are under way, through any sequence", () => {

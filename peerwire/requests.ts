@@ -307,8 +307,13 @@ export class RequestTable {
     return lost;
   }
 
-  /** Expects no late answer any more to what was due before `dueBeforeMs`, so that the same can be asked again. */
-  forgetLate(requests: PeerRequests, dueBeforeMs: number = Infinity): void {
+  /**
+   * Expects no late answer any more to what was due before `dueBeforeMs`, so that the same can be asked again.
+   *
+   * @returns how many requests were forgotten, each of which may be answered all the same
+   */
+  forgetLate(requests: PeerRequests, dueBeforeMs: number = Infinity): number {
+    const before = requests.late;
     let entry = requests.head;
     while (entry !== NONE) {
       const following = this.#next[entry]!;
@@ -318,6 +323,7 @@ export class RequestTable {
       }
       entry = following;
     }
+    return before - requests.late;
   }
 
   /** Calls `visit` for each request of a connection, oldest first. */
