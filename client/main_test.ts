@@ -281,7 +281,7 @@ Deno.test("create, tracker, seed, download; damage, and only what is damaged is 
     ...["seed", "data.bin.torrent", "--archives", "copy", "--json", "--port", "0"],
     ...["--peer", `127.0.0.1:${listening["port"]}`],
   );
-  await partial.event("progress", (event) => event["peers"] === 1);
+  await partial.event("progress");
   const partialEnd = await partial.interrupt();
   assertStringIncludes(partialEnd.err, "1 of 184 pieces are missing or damaged");
   assertEquals(await Deno.readFile(folder.at("copy/data.bin")), damaged);

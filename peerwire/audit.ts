@@ -153,7 +153,7 @@ function auditIdleness(books: DownloadBooks): void {
   for (const { id, isChoking, requests, pipelineBlocks, askAgainAtMs, has } of connections) {
     if (isChoking || requests.live >= pipelineBlocks || nowMs < askAgainAtMs) continue;
     for (const begun of table.withMissing) {
-      if (!has.has(begun.piece)) continue;
+      if (!has.has(begun.piece) || begun.soleConnection >= 0) continue;
       for (let block = 0; block < begun.blockCount; block++) {
         if (begun.states[block] !== MISSING || table.wasAsked(requests, begun, block)) continue;
         check(false, `connection ${id} could be asked for ${begun.piece}/${block}, and is not`);

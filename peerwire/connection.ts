@@ -37,7 +37,10 @@ const PEER_QUEUE_BLOCKS_DEFAULT = 250;
 const HAS_MESSAGES_MAX = 16;
 
 /** Requests that a new peer is given before anything is known of its rate: 256 KiB. */
-const PIPELINE_BLOCKS_INITIAL = 16;
+export const PIPELINE_BLOCKS_INITIAL = 16;
+
+/** The way to a peer and back that is assumed before it is measured: around the world. */
+const WAY_MS_INITIAL = 500;
 
 /** Window of the rates that peers are compared by, in seconds (BEP 3: a 20-second average). */
 const CHOKE_RATE_WINDOW_SECONDS = 20;
@@ -144,8 +147,6 @@ export class Connection implements MessageHandler {
   isTouched = false;
   /** Whether the connection is over; nothing it says counts any more. */
   isClosed = false;
-  /** How many blocks of this peer's making were in pieces that failed their hash. */
-  corruptPieces = 0;
   /** Blocks that came unasked, less the requests that we cancelled or forgot and that may be answered all the same. */
   unaskedBlocks = 0;
   /** Until when nothing is asked of this peer, because it rejected what it was asked for. */
@@ -156,8 +157,10 @@ export class Connection implements MessageHandler {
   pipelineBlocks: number = PIPELINE_BLOCKS_INITIAL;
   /** Whether the pipeline still grows by a block for every block that comes. */
   isProbing = true;
-  /** The peer's rate when the pipeline was last looked at, bytes per second. */
-  probedRate = 0;
+  /** When its first block came; -1 before. */
+  firstBlockAtMs = -1;
+  /** The shortest time in which it answered: the way there and back. */
+  wayMs: number = WAY_MS_INITIAL;
   /** The peer's rate when it last sent as expected, bytes per second: what its answers are timed by. */
   steadyRate = 0;
   /** What the peer said in its extension handshake. */

@@ -15,6 +15,7 @@ import {
   canBeAsked,
   expectedMs,
   followRate,
+  handleAnswer,
   requestsMax,
   room,
   snub,
@@ -23,6 +24,7 @@ import { PiecePool } from "./piece_pool.ts";
 import type { TokenBucket } from "./rate.ts";
 import { type BegunPiece, MISSING, RECEIVED, REQUESTED, RequestTable } from "./requests.ts";
 import type { SwarmStats } from "./stats.ts";
+import { Suspects } from "./suspects.ts";
 
 /** A peer that rejected a request is left alone for this long, so that the two do not spin. */
 const REJECT_PAUSE_MS = 1000;
@@ -48,8 +50,10 @@ export interface DownloaderSink {
   touch(connection: Connection): void;
   /** Verify this piece and store it, then call {@linkcode Downloader.handleStored}; `data` is borrowed until then. */
   storePiece(piece: number, data: Uint8Array<ArrayBuffer>): void;
-  /** This connection sent blocks of a piece that failed its hash; `alone` says that no other did. */
-  blame(connection: Connection, alone: boolean, nowMs: number): void;
+  /** The same text for the same peer, also after its connection is over. */
+  identityOf(connectionId: number): string;
+  /** This peer sent data that fails its hash, and is to be banned. */
+  ban(identity: string, nowMs: number): void;
 }
 
 /** What a {@linkcode Downloader} is made from. */
@@ -90,6 +94,7 @@ export class Downloader {
   readonly #stats: SwarmStats;
   readonly #sink: DownloaderSink;
   readonly #pool: PiecePool;
+  readonly #suspects: Suspects;
   readonly #bucket: TokenBucket | null;
   /** Under a limit: when the next block may be asked for; Infinity while none waits for that. */
   #allowedAtMs = Infinity;
@@ -108,6 +113,7 @@ export class Downloader {
     this.#stats = stats;
     this.#sink = options.sink;
     this.#bucket = options.bucket;
+    this.#suspects = new Suspects({ random: options.random });
     this.#pool = new PiecePool(geometry.pieceLength, options.memoryBytes);
     this.picker = new Picker({
       pieceCount: geometry.pieceCount,
@@ -184,7 +190,10 @@ export class Downloader {
       if (begun.missing > 0 || left > Math.max(1, begun.blockCount * HOSTAGE_PART)) continue;
       if (nowMs - begun.progressAtMs < HOSTAGE_MS) continue;
       for (let block = 0; block < begun.blockCount; block++) {
-        if (begun.states[block] !== REQUESTED || this.table.liveRequests(begun, block) > 1) {
+        if (
+          begun.states[block] !== REQUESTED ||
+          this.table.liveRequests(begun, block) >= END_GAME_REQUESTS_MAX
+        ) {
           continue;
         }
         const quicker = this.#roomiest(begun, block, nowMs);
@@ -238,7 +247,7 @@ export class Downloader {
     connection.pipelineRate.add(bytes, nowMs);
     connection.lastBlockAtMs = nowMs;
     connection.isSnubbed = false;
-    if (connection.isProbing) connection.pipelineBlocks++;
+    handleAnswer(connection, this.table.receivedAskedAtMs, nowMs);
     begun!.progressAtMs = nowMs;
     begun!.data.set(buffer.subarray(start, end), begin);
     if (begun!.received === begun!.blockCount) this.#store(begun!);
@@ -313,24 +322,28 @@ export class Downloader {
   ): boolean {
     const { begun, buffer } = this.#storing.get(piece)!;
     this.#storing.delete(piece);
+    const liars = this.#judge(begun, outcome);
     this.#pool.release(buffer);
     if (outcome === "stored") {
       this.#have.set(piece);
       this.picker.clearDeadline(piece);
       this.#stats.verifiedBytes += this.#geometry.pieceBytes(piece);
       if (this.#have.isFull) this.#pool.trim();
-      return true;
+    } else {
+      this.picker.giveBack(piece);
     }
-    this.picker.giveBack(piece);
-    if (outcome === "corrupt") {
-      this.#stats.wasted.corrupt += this.#geometry.pieceBytes(piece);
-      const senders = new Set(begun.senders);
-      for (const id of senders) {
-        const connection = this.#connections.get(id);
-        if (connection !== undefined) this.#sink.blame(connection, senders.size === 1, nowMs);
-      }
-    }
-    return false;
+    for (const identity of liars) this.#sink.ban(identity, nowMs);
+    return outcome === "stored";
+  }
+
+  /** Who is to be banned, now that a piece was stored or failed its hash. */
+  #judge(begun: BegunPiece, outcome: "stored" | "corrupt" | "failed"): string[] {
+    const { piece, data, senders } = begun;
+    if (outcome === "stored") return this.#suspects.handleVerified(piece, data, BLOCK_BYTES);
+    if (outcome === "failed") return [];
+    this.#stats.wasted.corrupt += data.length;
+    const senderOf = (block: number) => this.#sink.identityOf(senders[block]!);
+    return this.#suspects.handleCorrupt(piece, data, BLOCK_BYTES, senderOf);
   }
 
   /** A begun piece with missing blocks that the peer has, beginning one where there is none or one is due sooner. */
@@ -352,11 +365,11 @@ export class Downloader {
     const isUrgent = urgent >= 0 && picker.deadlineOf(urgent)! < bestAtMs;
     if (best !== null && !isUrgent) return best;
     const piece = isUrgent ? urgent : picker.pick(has, connection.prospects);
-    return piece < 0 ? best : this.#begin(piece, nowMs) ?? best;
+    return piece < 0 ? best : this.#begin(piece, connection, nowMs) ?? best;
   }
 
   /** Begins a piece, if there is memory for it. */
-  #begin(piece: number, nowMs: number): BegunPiece | null {
+  #begin(piece: number, connection: Connection, nowMs: number): BegunPiece | null {
     const buffer = this.#pool.acquire() ?? this.#abandonOne();
     if (buffer === null) {
       this.#isShortOfMemory = true;
@@ -366,7 +379,18 @@ export class Downloader {
     this.#buffers.set(piece, buffer);
     const begun = this.table.begin(piece, buffer.subarray(0, this.#geometry.pieceBytes(piece)));
     begun.progressAtMs = nowMs;
+    if (this.#suspects.has(piece)) begun.soleConnection = connection.id;
     return begun;
+  }
+
+  /**
+   * Whether a connection may be asked for blocks of this piece. One that failed its hash is fetched from one peer alone
+   * as long as that lets us ask: then either it verifies, which names who lied, or the one who lied is known.
+   */
+  #isFor(connection: Connection, begun: BegunPiece): boolean {
+    if (begun.soleConnection < 0 || begun.soleConnection === connection.id) return true;
+    const sole = this.#connections.get(begun.soleConnection);
+    return sole === undefined || sole.isChoking || sole.isSnubbed;
   }
 
   /**
@@ -391,6 +415,7 @@ export class Downloader {
     let best: Connection | null = null;
     for (const connection of this.#connections.values()) {
       if (!canBeAsked(connection, nowMs) || !connection.has.has(begun.piece)) continue;
+      if (!this.#isFor(connection, begun)) continue;
       if (connection.requests.live >= requestsMax(connection)) continue;
       if (this.table.wasAsked(connection.requests, begun, block)) continue;
       if (best === null || room(connection) > room(best)) best = connection;
@@ -400,6 +425,7 @@ export class Downloader {
 
   /** Whether some missing block of the piece is not one that this peer still owes us, late. */
   #canAsk(connection: Connection, begun: BegunPiece): boolean {
+    if (!this.#isFor(connection, begun)) return false;
     if (connection.requests.late === 0) return true;
     for (let block = begun.cursor; block < begun.blockCount; block++) {
       if (
@@ -434,9 +460,12 @@ export class Downloader {
   #fillInEndGame(connection: Connection, nowMs: number): number {
     if (this.picker.reachableCount > 0) return 0;
     const { requests } = connection;
+    // Nothing is known yet of a peer that was never asked: then it is given the chance.
+    const isNew = connection.downloadedBytes === 0 && !connection.isSnubbed &&
+      requests.live + requests.late === 0;
     let asked = 0;
     while (requests.live < END_GAME_PIPELINE_BLOCKS) {
-      const latest = this.#latestBlock(connection, nowMs);
+      const latest = this.#latestBlock(connection, isNew, nowMs);
       if (latest === null) break;
       this.#ask(connection, latest.begun, latest.block, nowMs);
       asked++;
@@ -447,22 +476,22 @@ export class Downloader {
   /** The block that will come last as things stand, if this connection would bring it sooner. */
   #latestBlock(
     connection: Connection,
+    isNew: boolean,
     nowMs: number,
   ): { begun: BegunPiece; block: number } | null {
-    // Nothing is known yet of a peer that was never asked: then it is given the chance.
-    let latestMs = connection.downloadedBytes === 0 && !connection.isSnubbed
-      ? 0
-      : expectedMs(connection, connection.requests.live + 1, nowMs);
+    const ownMs = expectedMs(connection, connection.requests.live + 1, nowMs);
+    let latestMs = isNew ? 0 : ownMs;
     let latest: { begun: BegunPiece; block: number } | null = null;
     let latestAsked = 0;
     for (const begun of this.table.begun) {
-      if (!connection.has.has(begun.piece)) continue;
+      if (!connection.has.has(begun.piece) || !this.#isFor(connection, begun)) continue;
       for (let block = 0; block < begun.blockCount; block++) {
         if (begun.states[block] !== REQUESTED) continue;
         if (this.table.wasAsked(connection.requests, begun, block)) continue;
         const asked = this.table.liveRequests(begun, block);
-        if (asked >= END_GAME_REQUESTS_MAX) continue;
         const ms = this.#expectedMs(begun, block, nowMs);
+        // Slow peers must not keep out one that is far quicker than all of them.
+        if (asked >= END_GAME_REQUESTS_MAX && ms < 2 * ownMs) continue;
         if (ms < latestMs || (ms === latestMs && (latest === null || asked >= latestAsked))) {
           continue;
         }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Admission, type Refusal, type Verdict } from "./admission.ts";
 import type { Bitfield } from "./bitfield.ts";
 import { CHOKE_ROUND_MS, Choker } from "./choker.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
@@ -19,6 +20,7 @@ import { adaptPipeline } from "./pipeline.ts";
 import { describeSwarm, type SwarmStatistics } from "./statistics.ts";
 import { SwarmStats } from "./stats.ts";
 import { SuperSeeder } from "./super_seeder.ts";
+import { UploadSlots } from "./upload_slots.ts";
 import { Uploader } from "./uploader.ts";
 
 /** How often rates, stalls and dials are looked at while there is anything to look at. */
@@ -33,14 +35,8 @@ const SILENCE_MS_MAX = 180_000;
 /** Dials of one torrent that may be under way at once. */
 const DIALS_MAX = 16;
 
-/** Peers that are served at once, the optimistic one included. */
-const UPLOAD_SLOTS = 8;
-
 /** Bytes that may wait for one line: more than blocks, haves and rejects ever come to for a peer that reads at all. */
 const BACKLOG_BYTES_MAX = 4 * 1024 * 1024;
-
-/** Corrupt pieces a peer may have had a part in before it is banned. */
-const CORRUPT_PIECES_MAX = 3;
 
 /** Bytes of pieces in memory unless told otherwise (design: the pool is the back-pressure). */
 const DOWNLOAD_MEMORY_BYTES = 64 * 1024 * 1024;
@@ -50,6 +46,9 @@ const UPLOAD_MEMORY_BYTES = 32 * 1024 * 1024;
 
 /** Connections of one torrent unless told otherwise. */
 export const CONNECTIONS_MAX_DEFAULT = 100;
+
+/** What an arrival is told once the torrent has ended. */
+const ENDED: Verdict = { refusal: "full" };
 
 /** One torrent's swarm. */
 export class Manager {
@@ -64,7 +63,8 @@ export class Manager {
   readonly #downloader: Downloader;
   readonly #uploader: Uploader;
   readonly #interest: Interest;
-  readonly #bannedIds = new Set<string>();
+  readonly #admission: Admission;
+  readonly #slots: UploadSlots;
   readonly #events: ConnectionEvents;
   readonly #touched: Connection[] = [];
   #superSeeder: SuperSeeder | null = null;
@@ -80,7 +80,9 @@ export class Manager {
     this.#options = options;
     this.#sink = options.sink;
     this.#have = options.have;
-    this.#choker = new Choker(UPLOAD_SLOTS, options.random);
+    this.#slots = new UploadSlots(options.uploadBucket?.bytesPerSecond ?? null);
+    this.#choker = new Choker(() => this.#slots.count, options.random);
+    this.#admission = new Admission(options.peerId, this.#connectionsMax, this.#connections);
     const { geometry, have, random } = options;
     const connections = this.#connections;
     const { stats } = this;
@@ -96,7 +98,8 @@ export class Manager {
       sink: {
         touch,
         storePiece: (piece, data) => this.#sink.storePiece(piece, data),
-        blame: (connection, alone, atMs) => this.#blame(connection, alone, atMs),
+        identityOf: (id) => this.#admission.identityOf(id),
+        ban: (identity, atMs) => this.#ban(identity, atMs),
       },
     });
     this.#uploader = new Uploader({
@@ -214,13 +217,17 @@ export class Manager {
    *
    * @returns the connection, or why it is refused: then the driver closes the socket
    */
-  attach(arrival: Arrival, nowMs: number): Connection | "self" | "banned" | "full" | "duplicate" {
+  attach(arrival: Arrival, nowMs: number): Connection | Refusal {
     const address = formatAddress(arrival.address);
-    const refusal = this.#refusalOf(arrival, nowMs);
-    if (refusal !== null) {
+    const verdict = this.#isEnded ? ENDED : this.#admission.judge(arrival, nowMs);
+    if (verdict.refusal !== null) {
+      const { refusal } = verdict;
       if (refusal === "self" || refusal === "banned") this.#book.ban(address);
       else if (!arrival.isIncoming) this.#book.handleDialFailed(address, nowMs);
       return refusal;
+    }
+    if (verdict.replaces !== null) {
+      this.#close(verdict.replaces, "useless", "another connection needs its place", nowMs);
     }
     if (!arrival.isIncoming) this.#book.handleConnected(address);
     const id = this.#nextId++;
@@ -237,6 +244,7 @@ export class Manager {
       nowMs,
     });
     this.#connections.set(id, connection);
+    this.#admission.note(connection);
     this.#greet(connection);
     this.#drain(nowMs);
     return connection;
@@ -307,15 +315,13 @@ export class Manager {
       for (const connection of this.#connections.values()) this.#tick(connection, nowMs);
       this.#downloader.relieveHostages(nowMs);
       this.#superSeeder?.handleTick(nowMs);
+      this.#serveWaiting(nowMs);
       this.#shouldFillAll = true;
       this.#dial(nowMs);
     }
     if (nowMs >= this.#nextChokeMs) {
       this.#nextChokeMs = nowMs + CHOKE_ROUND_MS;
-      const chosen = this.#choker.choose(this.#connections.values(), !this.#isOpen, nowMs);
-      for (const connection of this.#connections.values()) {
-        this.#setChoking(connection, !chosen.has(connection), nowMs);
-      }
+      this.#handleChokeRound(nowMs);
     }
     this.#drain(nowMs);
   }
@@ -338,24 +344,6 @@ export class Manager {
     return this.#options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT;
   }
 
-  #refusalOf(arrival: Arrival, nowMs: number): "self" | "banned" | "full" | "duplicate" | null {
-    const { peerId } = this.#options;
-    const key = keyOf(arrival.peerId);
-    if (key === keyOf(peerId)) return "self";
-    if (this.#bannedIds.has(key)) return "banned";
-    if (this.#isEnded) return "full";
-    for (const other of this.#connections.values()) {
-      if (keyOf(other.peerId) !== key) continue;
-      // Both dialled: both keep the connection that the side with the larger id opened.
-      const isOurs = !arrival.isIncoming;
-      const isKept = arrival.isIncoming !== other.isIncoming && isOurs === keyOf(peerId) > key;
-      if (!isKept) return "duplicate";
-      this.#close(other, "useless", "the peer is connected twice", nowMs);
-      return null;
-    }
-    return this.#connections.size < this.#connectionsMax ? null : "full";
-  }
-
   #greet(connection: Connection): void {
     const { writer } = connection;
     const { listenPort, version } = this.#options;
@@ -368,7 +356,7 @@ export class Manager {
     if (this.#superSeeder === null) return;
     this.#superSeeder.add(connection);
     connection.isLured = true;
-    this.#serveIfFree(connection);
+    this.#serveWaiting(connection.nowMs);
   }
 
   #makeEvents(): ConnectionEvents {
@@ -379,11 +367,15 @@ export class Manager {
       handleChoked: (connection) => {
         if (downloader.handleChoked(connection, connection.nowMs)) this.#shouldFillAll = true;
       },
-      handleUnchoked: () => {}, // the pipeline is filled when the input has been decoded
-      // One that wants nothing any more keeps its slot until the round ends: interest may flip.
-      handleInterest: (connection) => this.#serveIfFree(connection),
+      // Lost blocks may wait for this, beyond what the pipeline takes.
+      handleUnchoked: () => {
+        this.#shouldFillAll = true;
+      },
+      // One that wants nothing any more is not choked before the round ends: interest may flip.
+      handleInterest: (connection) => this.#serveWaiting(connection.nowMs),
       handleHave: (connection, piece) => {
         interest.handleHave(connection, piece);
+        if ((downloader.table.piece(piece)?.missing ?? 0) > 0) this.#shouldFillAll = true;
         this.#superSeeder?.handleHave(connection, piece, connection.nowMs);
       },
       handleHasReplacing: (connection) => interest.uncount(connection),
@@ -426,14 +418,28 @@ export class Manager {
     this.#drain(nowMs);
   }
 
-  /** Serves a peer that wants something at once while a slot is free. */
-  #serveIfFree(connection: Connection): void {
-    if (!connection.isWanting || !connection.amChoking) return;
-    let served = 0;
-    for (const { isWanting, amChoking } of this.#connections.values()) {
-      if (isWanting && !amChoking) served++;
+  /** Gives the slots that nobody uses to those who wait, at once and not when the round ends. */
+  #serveWaiting(nowMs: number): void {
+    for (;;) {
+      const connections = this.#connections.values();
+      const next = this.#choker.chooseNext(connections, !this.#isOpen, nowMs);
+      if (next === null) return;
+      this.#setChoking(next, false, nowMs);
     }
-    if (served < this.#choker.slots) this.#setChoking(connection, false, connection.nowMs);
+  }
+
+  #handleChokeRound(nowMs: number): void {
+    let bytesPerSecond = 0;
+    let waiting = 0;
+    for (const connection of this.#connections.values()) {
+      bytesPerSecond += connection.upRate.bytesPerSecond(nowMs);
+      if (connection.isWanting && connection.amChoking) waiting++;
+    }
+    this.#slots.handleRound(bytesPerSecond, waiting);
+    const chosen = this.#choker.choose(this.#connections.values(), !this.#isOpen, nowMs);
+    for (const connection of this.#connections.values()) {
+      this.#setChoking(connection, !chosen.has(connection), nowMs);
+    }
   }
 
   #setChoking(connection: Connection, isChoking: boolean, nowMs: number): void {
@@ -462,12 +468,12 @@ export class Manager {
     this.#downloader.handleTick(connection, nowMs);
   }
 
-  #blame(connection: Connection, alone: boolean, nowMs: number): void {
-    connection.corruptPieces++;
-    if (!alone && connection.corruptPieces < CORRUPT_PIECES_MAX) return;
-    this.#bannedIds.add(keyOf(connection.peerId));
-    this.#book.ban(connection.address);
-    this.#close(connection, "corrupt", "it sent data that fails its hash", nowMs);
+  #ban(identity: string, nowMs: number): void {
+    const { address, connections } = this.#admission.ban(identity);
+    this.#book.ban(address);
+    for (const connection of connections) {
+      this.#close(connection, "corrupt", "it sent data that fails its hash", nowMs);
+    }
   }
 
   #closeUseless(nowMs: number): void {
@@ -495,6 +501,7 @@ export class Manager {
       reason !== "protocol";
     this.#book.handleClosed(connection.address, isGood, reason === "useless", nowMs);
     this.#sink.closed(connection, reason, message);
+    if (!this.#isEnded) this.#serveWaiting(nowMs);
   }
 
   #dial(nowMs: number): void {
@@ -527,9 +534,4 @@ export class Manager {
     }
     this.#touched.length = 0;
   }
-}
-
-/** A peer id as a key. */
-function keyOf(peerId: Uint8Array): string {
-  return String.fromCharCode(...peerId);
 }

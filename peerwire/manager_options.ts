@@ -7,7 +7,6 @@
 import type { Geometry } from "@enjambre/metainfo";
 import type { Bitfield } from "./bitfield.ts";
 import type { Connection } from "./connection.ts";
-import type { Manager } from "./manager.ts";
 import type { PeerAddress } from "./peer_book.ts";
 import type { TokenBucket } from "./rate.ts";
 

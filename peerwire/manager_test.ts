@@ -173,16 +173,13 @@ Deno.test("Manager skips messages of later protocols", () => {
   assertEquals(peer.closed, null);
 });
 
-Deno.test("Manager unchokes who gets interested while there are slots, and chokes who lost interest when the round ends", () => {
+Deno.test("Manager serves eight at first, and gives a slot that is free to who waits, at once", () => {
   const swarm = swarmOf(2, { has: "xx" });
   const peers = Array.from({ length: 9 }, () => swarm.join());
   for (const peer of peers) peer.say((writer) => writer.interested());
   assertEquals(peers.map((peer) => peer.heardOf("unchoke").length), [1, 1, 1, 1, 1, 1, 1, 1, 0]);
   peers[0]!.say((writer) => writer.notInterested());
-  assertEquals(peers[0]!.heard(), []);
-  peers[8]!.say((writer) => writer.notInterested());
-  assertEquals(peers[8]!.heard(), []);
-  peers[8]!.say((writer) => writer.interested());
+  assertEquals(peers[0]!.heard(), [], "interest may flip: it is choked when the round ends");
   assertEquals(peers[8]!.heard(), ["unchoke"]);
   swarm.pass(10 * SECOND);
   assertEquals(peers[0]!.heard(), ["choke"]);
@@ -196,7 +193,8 @@ Deno.test("Manager chooses anew whom to unchoke every ten seconds, and lets ever
   for (let round = 0; round < 60; round++) {
     swarm.pass(10 * SECOND);
     const unchoked = peers.filter((peer) => !peer.connection.amChoking);
-    assertEquals(unchoked.length, 8);
+    // Nobody asks for anything, so slots count as unused, up to twice as many.
+    assert(unchoked.length >= 8 && unchoked.length <= 16, `${unchoked.length} are served`);
     for (const peer of unchoked) served.add(peer.connection.id);
     for (const peer of peers) peer.say((writer) => writer.keepAlive());
   }

@@ -34,6 +34,8 @@ export class BegunPiece {
   received = 0;
   /** When a block last came, or the piece was begun. Kept by the downloader. */
   progressAtMs = 0;
+  /** The one connection that is asked for all of it, because it failed its hash before; -1 for any. Kept by the downloader. */
+  soleConnection = -1;
   /** `MISSING`, `REQUESTED` or `RECEIVED` for each block. */
   readonly states: Uint8Array;
   /** The connection that sent each received block, by id; -1 before. */
@@ -115,7 +117,10 @@ export class RequestTable {
   #next = new Int32Array(0);
   #nextOfBlock = new Int32Array(0);
   #isLate = new Uint8Array(0);
+  #askedAtMs = new Float64Array(0);
   #dueAtMs = new Float64Array(0);
+  /** When the block was asked for that {@linkcode receive} last took as wanted. */
+  receivedAskedAtMs = 0;
   #free = NONE;
 
   constructor(geometry: Geometry, sink: RequestTableSink) {
@@ -237,6 +242,7 @@ export class RequestTable {
     this.#target[entry] = begun.slot * this.#blocksPerPiece + block;
     this.#connection[entry] = requests.connection;
     this.#isLate[entry] = 0;
+    this.#askedAtMs[entry] = nowMs;
     this.#dueAtMs[entry] = dueAtMs;
     this.#nextOfBlock[entry] = begun.heads[block]!;
     begun.heads[block] = entry;
@@ -255,6 +261,7 @@ export class RequestTable {
   receive(requests: PeerRequests, begun: BegunPiece, block: number): ReceiveOutcome {
     const entry = this.#find(requests, begun, block);
     if (entry === NONE) return "unasked";
+    this.receivedAskedAtMs = this.#askedAtMs[entry]!;
     this.#drop(requests, begun, block, entry);
     if (begun.states[block] === MISSING) {
       this.#countDown(begun);
@@ -414,6 +421,7 @@ export class RequestTable {
     this.#next = grown(this.#next, new Int32Array(capacity));
     this.#nextOfBlock = grown(this.#nextOfBlock, new Int32Array(capacity));
     this.#isLate = grown(this.#isLate, new Uint8Array(capacity));
+    this.#askedAtMs = grown(this.#askedAtMs, new Float64Array(capacity));
     this.#dueAtMs = grown(this.#dueAtMs, new Float64Array(capacity));
     for (let entry = capacity - 1; entry >= used; entry--) {
       this.#next[entry] = this.#free;

@@ -94,7 +94,7 @@ export class SuperSeeder {
     this.handleChoked(connection);
     this.#shown.delete(connection);
     connection.has.forEachSet((piece) => {
-      if (this.#copies(piece) > 0) return;
+      if (this.#picker.availabilityOf(piece) > 0) return;
       for (const [other, shown] of this.#shown) {
         if (!other.amChoking) this.#open(other, shown, piece);
       }

@@ -33,12 +33,22 @@ export async function factsFromLibtorrent(torrent: string): Promise<JsonEvent> {
   return JSON.parse(lines[0]!);
 }
 
+/** What to tell the system's Python so that it runs a libtorrent peer. */
+export function libtorrentArgs(
+  mode: "seed" | "download" | "starve",
+  { torrent, folder, place }: Omit<PeerTask, "scope">,
+  port: number,
+): string[] {
+  return [SCRIPT, mode, torrent, folder, place.host, String(port)];
+}
+
 async function start(
-  { scope, torrent, folder, place }: PeerTask,
+  task: PeerTask,
   mode: "seed" | "download" | "starve",
 ): Promise<RunningProcess> {
+  const { scope, place } = task;
   return await onFreePort(async (port) => {
-    const args = [SCRIPT, mode, torrent, folder, place.host, String(port)];
+    const args = libtorrentArgs(mode, task, port);
     const process = await scope.use(
       RunningProcess.start(SYSTEM_PYTHON, args, { namespace: place.namespace }),
     );

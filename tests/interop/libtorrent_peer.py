@@ -5,6 +5,8 @@
   libtorrent_peer.py download TORRENT FOLDER HOST PORT    downloads into FOLDER and goes on as a seed
   libtorrent_peer.py starve TORRENT FOLDER HOST PORT      downloads so slowly that it stays a leecher
 
+One more argument is the most that it sends, in bytes per second.
+
 It prints one JSON object per line, each with its "event", and ends with its standard input.
 No DHT, no local discovery, no port mapping, no uTP; peers come from the torrent's trackers alone.
 """
@@ -79,6 +81,14 @@ def open_session(host, port):
     })
 
 
+def limit_upload(session, bytes_per_second):
+    """Limits what the session sends, to peers on loopback too: those are in a class of their own, without a limit."""
+    session.apply_settings({"upload_rate_limit": bytes_per_second})
+    everybody = lt.ip_filter()
+    everybody.add_rule("0.0.0.0", "255.255.255.255", 1 << lt.session.global_peer_class_id)
+    session.set_peer_class_filter(everybody)
+
+
 def has_input_ended():
     ready, _, _ = select.select([sys.stdin], [], [], 0)
     return bool(ready) and not os.read(0, 4096)
@@ -120,8 +130,10 @@ def end(session, handle, announces):
         handle_alerts(session, announces)
 
 
-def peer(mode, path, folder, host, port):
+def peer(mode, path, folder, host, port, upload_limit=None):
     session = open_session(host, port)
+    if upload_limit is not None:
+        limit_upload(session, upload_limit)
     params = lt.add_torrent_params()
     params.ti = lt.torrent_info(path)
     params.save_path = folder
@@ -159,4 +171,4 @@ signal.signal(signal.SIGINT, stop)
 if sys.argv[1] == "facts":
     facts(sys.argv[2])
 else:
-    peer(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]))
+    peer(*sys.argv[1:5], *map(int, sys.argv[5:]))

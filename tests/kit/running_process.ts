@@ -98,14 +98,22 @@ export class RunningProcess implements AsyncDisposable {
       await this.#wait(`${pattern} from ${this.name}`, limitMs, (line) => pattern.test(line));
   }
 
-  /** Waits for the JSON line whose `event` is `name`, or takes one that has come already. */
-  async waitForEvent(name: string, limitMs: number): Promise<JsonEvent> {
-    const past = this.lines.find((line) => parseEvent(line)?.event === name);
+  /** Waits for the JSON line whose `event` is `name` and that `isWanted`, or takes one that has come already. */
+  async waitForEvent(
+    name: string,
+    limitMs: number,
+    isWanted: (event: JsonEvent) => boolean = () => true,
+  ): Promise<JsonEvent> {
+    const matches = (line: string): boolean => {
+      const event = parseEvent(line);
+      return event?.event === name && isWanted(event);
+    };
+    const past = this.lines.find(matches);
     const line = past ??
       await this.#wait(
         `event "${name}" from ${this.name}`,
         limitMs,
-        (line, isError) => !isError && parseEvent(line)?.event === name,
+        (line, isError) => !isError && matches(line),
       );
     return parseEvent(line)!;
   }

@@ -1,0 +1,18 @@
+/**
+ * What `deno task bench` runs: with `swarm` or `leech` in front that program, with its options, else `deno bench`.
+ *
+ * `deno run -A bench/main.ts [swarm|leech] [OPTION...]`
+ */
+import { REPOSITORY } from "../tests/kit/enjambre.ts";
+
+/** The measurements of whole processes, which `deno bench` does not run. */
+const PROGRAMS = ["leech", "swarm"];
+
+if (import.meta.main) {
+  const [name = "", ...options] = Deno.args;
+  const args = PROGRAMS.includes(name)
+    ? ["run", "-A", `bench/${name}.ts`, ...options]
+    : ["bench", "-A", ...Deno.args];
+  const child = new Deno.Command(Deno.execPath(), { args, cwd: REPOSITORY }).spawn();
+  Deno.exit((await child.status).code);
+}
