@@ -15,10 +15,10 @@ const PIPELINE_BLOCKS_MAX = 500;
 
 /**
  * What waits at a peer beyond what is on its way: enough to bridge its pauses. More is work that others could do by
- * then: of a seed and 50 leechers, the last was complete after 1.31 times the bound with a second of it, after 1.21 with
- * 0.3 s (`tests/sim/distribution.ts`).
+ * then: of a seed and 50 leechers at 4 MB/s, the last was complete after 1.25 times the bound with 250 ms of it, after
+ * 1.20 with 100 or 150 ms (`tests/sim/distribution.ts`).
  */
-const QUEUE_MS = 250;
+const QUEUE_MS = 150;
 
 /** A rate is not to be believed before this time after the first block: it is over a second at least. */
 const RATE_MS_MIN = 2000;
