@@ -16,6 +16,7 @@ import { PeerProtocolError } from "./errors.ts";
 import { Interest } from "./interest.ts";
 import type { Arrival, CloseReason, ManagerOptions, ManagerSink } from "./manager_options.ts";
 import { formatAddress, type PeerAddress, PeerBook } from "./peer_book.ts";
+import { worstConnection } from "./peer_priority.ts";
 import { adaptPipeline } from "./pipeline.ts";
 import { describeSwarm, type SwarmStatistics } from "./statistics.ts";
 import { SwarmStats } from "./stats.ts";
@@ -317,6 +318,7 @@ export class Manager {
       this.#superSeeder?.handleTick(nowMs);
       this.#serveWaiting(nowMs);
       this.#shouldFillAll = true;
+      this.#makePlace(nowMs);
       this.#dial(nowMs);
     }
     if (nowMs >= this.#nextChokeMs) {
@@ -502,6 +504,15 @@ export class Manager {
     this.#book.handleClosed(connection.address, isGood, reason === "useless", nowMs);
     this.#sink.closed(connection, reason, message);
     if (!this.#isEnded) this.#serveWaiting(nowMs);
+  }
+
+  /** Closes a connection that is of no use where all places are taken and other peers wait to be dialled. */
+  #makePlace(nowMs: number): void {
+    if (this.#connections.size < this.#connectionsMax || !this.#book.isWaiting(nowMs)) return;
+    const query = { newcomer: null, self: null, nowMs };
+    const useless = worstConnection(this.#connections.values(), query);
+    if (useless === null) return;
+    this.#close(useless, "useless", "other peers wait for its place", nowMs);
   }
 
   #dial(nowMs: number): void {

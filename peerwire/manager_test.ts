@@ -397,3 +397,19 @@ Deno.test("Manager takes bitfields in the place of haves, and not ones that say 
   }
   assertEquals(repeating.closed?.reason, "protocol");
 });
+
+Deno.test("Manager closes a connection of no use when all places are taken and other peers wait", () => {
+  const swarm = swarmOf(2, { connectionsMax: 2 });
+  const useless = swarm.join({ has: "--" });
+  const useful = swarm.join({ has: "xx" });
+  swarm.manager.addPeers([{ host: "198.51.100.7", port: 6881 }], swarm.nowMs);
+  swarm.pass(20 * SECOND);
+  assertEquals(
+    [useless.closed, swarm.dials.length],
+    [null, 0],
+    "a young one may come to be useful",
+  );
+  swarm.pass(20 * SECOND);
+  assertEquals([useless.closed?.reason, useful.closed], ["useless", null]);
+  assertEquals(swarm.dials.length, 1);
+});
