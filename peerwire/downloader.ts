@@ -98,6 +98,8 @@ export class Downloader {
   readonly #bucket: TokenBucket | null;
   /** Under a limit: when the next block may be asked for; Infinity while none waits for that. */
   #allowedAtMs = Infinity;
+  /** When the first of the peers that rejected something may be asked again; Infinity while there is none. */
+  #pausedUntilMs = Infinity;
   /** Whether a piece was not begun for want of a buffer since all pipelines were last filled. */
   #isShortOfMemory = false;
   readonly #buffers = new Map<number, Uint8Array<ArrayBuffer>>();
@@ -137,9 +139,9 @@ export class Downloader {
     return this.#isShortOfMemory;
   }
 
-  /** When the limit allows to ask for more; Infinity while nobody waits for that. */
+  /** When the limit allows to ask for more, or a peer that rejected may be asked again; Infinity while neither is so. */
   get nextDeadlineMs(): number {
-    return this.#allowedAtMs;
+    return Math.min(this.#allowedAtMs, this.#pausedUntilMs);
   }
 
   /** Keeps a connection's pipeline full, as far as there is anything to ask it for. */
@@ -164,14 +166,20 @@ export class Downloader {
   /** Asks others for what was lost, then fills every pipeline, those with the most room first. */
   fillAll(nowMs: number): void {
     this.#allowedAtMs = Infinity;
+    this.#pausedUntilMs = Infinity;
     this.#isShortOfMemory = false;
     this.#askForLost(nowMs);
     const byRoom: Connection[] = [];
     for (const connection of this.#connections.values()) {
       if (!connection.isChoking && room(connection) > 0) byRoom.push(connection);
+      this.#notePause(connection, nowMs);
     }
     byRoom.sort((a, b) => room(b) - room(a));
     for (const connection of byRoom) this.fill(connection, nowMs);
+  }
+
+  #notePause({ askAgainAtMs }: Connection, nowMs: number): void {
+    if (askAgainAtMs > nowMs) this.#pausedUntilMs = Math.min(this.#pausedUntilMs, askAgainAtMs);
   }
 
   /** Fills the pipelines from which something was cancelled since the last time. */
@@ -267,6 +275,7 @@ export class Downloader {
     // What we cancelled is rejected too, and so is everything with a choke: neither is a refusal.
     if (!this.table.wasAsked(connection.requests, begun, block)) return false;
     if (!connection.isChoking) connection.askAgainAtMs = nowMs + REJECT_PAUSE_MS;
+    this.#notePause(connection, nowMs);
     const isLost = this.table.giveBack(connection.requests, begun, block, nowMs);
     if (isLost) this.#stats.requeuedBlocks++;
     return isLost;

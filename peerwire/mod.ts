@@ -62,8 +62,11 @@ export { peerPriority } from "./peer_priority.ts";
 export { Picker, type PickerOptions } from "./picker.ts";
 export {
   BegunPiece,
+  MISSING,
   PeerRequests,
+  RECEIVED,
   type ReceiveOutcome,
+  REQUESTED,
   RequestTable,
   type RequestTableSink,
 } from "./requests.ts";
