@@ -8,12 +8,12 @@ import { BLOCK_BYTES, type Geometry } from "@enjambre/metainfo";
 import { auditDownload } from "./audit.ts";
 import type { Bitfield } from "./bitfield.ts";
 import type { Connection } from "./connection.ts";
+import { EndGame, isHostage } from "./end_game.ts";
 import { PeerProtocolError } from "./errors.ts";
 import { Picker, RANDOM_FIRST_PIECES } from "./picker.ts";
 import {
   answerMs,
   canBeAsked,
-  expectedMs,
   followRate,
   handleAnswer,
   requestsMax,
@@ -22,24 +22,15 @@ import {
 } from "./pipeline.ts";
 import { PiecePool } from "./piece_pool.ts";
 import type { TokenBucket } from "./rate.ts";
-import { type BegunPiece, MISSING, RECEIVED, REQUESTED, RequestTable } from "./requests.ts";
+import { type BegunPiece, MISSING, RECEIVED, RequestTable } from "./requests.ts";
 import type { SwarmStats } from "./stats.ts";
 import { Suspects } from "./suspects.ts";
 
 /** A peer that rejected a request is left alone for this long, so that the two do not spin. */
 const REJECT_PAUSE_MS = 1000;
 
-/** End game: how many peers are asked for one block at once. */
-const END_GAME_REQUESTS_MAX = 3;
-
 /** End game: requests that a connection has when it is given other peers' blocks too, so that it is never idle. */
 const END_GAME_PIPELINE_BLOCKS = 4;
-
-/** A piece is nearly complete when no more than this part of its blocks is missing, or one block. */
-const HOSTAGE_PART = 0.25;
-
-/** How long a nearly complete piece waits for a block before a quicker peer is asked too. */
-const HOSTAGE_MS = 5000;
 
 /** Blocks nobody asked for that a peer may send before the connection is closed. */
 const UNASKED_BLOCKS_MAX = 32;
@@ -95,6 +86,7 @@ export class Downloader {
   readonly #sink: DownloaderSink;
   readonly #pool: PiecePool;
   readonly #suspects: Suspects;
+  readonly #endGame: EndGame;
   readonly #bucket: TokenBucket | null;
   /** Under a limit: when the next block may be asked for; Infinity while none waits for that. */
   #allowedAtMs = Infinity;
@@ -127,6 +119,11 @@ export class Downloader {
       cancel: (id, piece, block) => this.#cancel(id, piece, block),
       recovered: (delayMs) => stats.addRecovery(delayMs),
     });
+    this.#endGame = new EndGame(
+      this.table,
+      this.#connections,
+      (connection, begun) => this.#isFor(connection, begun),
+    );
   }
 
   /** How many pieces are being verified and stored. */
@@ -194,20 +191,11 @@ export class Downloader {
    */
   relieveHostages(nowMs: number): void {
     for (const begun of this.table.begun) {
-      const left = begun.blockCount - begun.received;
-      if (begun.missing > 0 || left > Math.max(1, begun.blockCount * HOSTAGE_PART)) continue;
-      if (nowMs - begun.progressAtMs < HOSTAGE_MS) continue;
+      if (!isHostage(begun, nowMs)) continue;
       for (let block = 0; block < begun.blockCount; block++) {
-        if (
-          begun.states[block] !== REQUESTED ||
-          this.table.liveRequests(begun, block) >= END_GAME_REQUESTS_MAX
-        ) {
-          continue;
-        }
+        if (!this.#endGame.mayAskMore(begun, block)) continue;
         const quicker = this.#roomiest(begun, block, nowMs);
-        if (quicker === null) continue;
-        const withinMs = expectedMs(quicker, quicker.requests.live + 1, nowMs);
-        if (withinMs >= this.#expectedMs(begun, block, nowMs)) continue;
+        if (quicker === null || !this.#endGame.isQuicker(quicker, begun, block, nowMs)) continue;
         this.#ask(quicker, begun, block, nowMs);
         this.#sink.touch(quicker);
       }
@@ -474,52 +462,12 @@ export class Downloader {
       requests.live + requests.late === 0;
     let asked = 0;
     while (requests.live < END_GAME_PIPELINE_BLOCKS) {
-      const latest = this.#latestBlock(connection, isNew, nowMs);
+      const latest = this.#endGame.latestBlock(connection, isNew, nowMs);
       if (latest === null) break;
       this.#ask(connection, latest.begun, latest.block, nowMs);
       asked++;
     }
     return asked;
-  }
-
-  /** The block that will come last as things stand, if this connection would bring it sooner. */
-  #latestBlock(
-    connection: Connection,
-    isNew: boolean,
-    nowMs: number,
-  ): { begun: BegunPiece; block: number } | null {
-    const ownMs = expectedMs(connection, connection.requests.live + 1, nowMs);
-    let latestMs = isNew ? 0 : ownMs;
-    let latest: { begun: BegunPiece; block: number } | null = null;
-    let latestAsked = 0;
-    for (const begun of this.table.begun) {
-      if (!connection.has.has(begun.piece) || !this.#isFor(connection, begun)) continue;
-      for (let block = 0; block < begun.blockCount; block++) {
-        if (begun.states[block] !== REQUESTED) continue;
-        if (this.table.wasAsked(connection.requests, begun, block)) continue;
-        const asked = this.table.liveRequests(begun, block);
-        const ms = this.#expectedMs(begun, block, nowMs);
-        // Slow peers must not keep out one that is far quicker than all of them.
-        if (asked >= END_GAME_REQUESTS_MAX && ms < 2 * ownMs) continue;
-        if (ms < latestMs || (ms === latestMs && (latest === null || asked >= latestAsked))) {
-          continue;
-        }
-        latestMs = ms;
-        latestAsked = asked;
-        latest = { begun, block };
-      }
-    }
-    return latest;
-  }
-
-  /** In what time the soonest of those who were asked will have sent this block. */
-  #expectedMs(begun: BegunPiece, block: number, nowMs: number): number {
-    let soonestMs = Infinity;
-    this.table.forEachAsked(begun, block, (id) => {
-      const connection = this.#connections.get(id)!;
-      soonestMs = Math.min(soonestMs, expectedMs(connection, connection.requests.live, nowMs));
-    });
-    return soonestMs;
   }
 
   /** Whether the limit allows to ask for one more block; if not, it is noted when it will. */

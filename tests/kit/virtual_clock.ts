@@ -3,6 +3,9 @@
  * replays.
  */
 
+/** More events than this at one time are no coincidence: two of them cause each other for ever. */
+const EVENTS_AT_ONE_TIME_MAX = 1_000_000;
+
 /** Events that the queue begins with room for. */
 const INITIAL_CAPACITY = 1024;
 
@@ -24,6 +27,7 @@ export class VirtualClock {
   #slots = new Int32Array(INITIAL_CAPACITY);
   #count = 0;
   #order = 0;
+  #eventsAtThisTime = 0;
   readonly #calls: (() => void)[] = [];
   readonly #freeSlots: number[] = [];
 
@@ -45,11 +49,16 @@ export class VirtualClock {
     this.#rise(this.#count++, this.nowMs + Math.max(0, delayMs), this.#order++, slot);
   }
 
-  /** Has the next thing happen. @returns false where nothing is left */
+  /** Has the next thing happen. @returns false where nothing is left. **Errors**: an `Error` where time stands still. */
   step(): boolean {
     if (this.#count === 0) return false;
     const slot = this.#slots[0]!;
-    this.nowMs = this.#times[0]!;
+    const atMs = this.#times[0]!;
+    if (atMs > this.nowMs) this.#eventsAtThisTime = 0;
+    else if (++this.#eventsAtThisTime > EVENTS_AT_ONE_TIME_MAX) {
+      throw new Error(`Time stands still at ${atMs} ms`);
+    }
+    this.nowMs = atMs;
     const last = --this.#count;
     if (last > 0) this.#sink(this.#times[last]!, this.#orders[last]!, this.#slots[last]!);
     this.#freeSlots.push(slot);

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { randomOf, VirtualClock } from "./virtual_clock.ts";
 
@@ -29,6 +29,19 @@ Deno.test("VirtualClock has what an event schedules happen after it", () => {
   while (clock.step());
   assertEquals(happened, [1, 2, 3, 4]);
   assertEquals([clock.nowMs, clock.eventCount, clock.waiting], [15, 4, 0]);
+});
+
+Deno.test("VirtualClock finds out when time stands still", () => {
+  const clock = new VirtualClock();
+  const again = () => clock.after(0, again);
+  again();
+  assertThrows(
+    () => {
+      while (clock.step());
+    },
+    Error,
+    "stands still",
+  );
 });
 
 Deno.test("randomOf() gives the same numbers for the same seed, and others for another", () => {

@@ -23,10 +23,14 @@ const DELAY_MS: readonly [number, number] = [5, 200];
 const LINK_TO_BUCKET = 10;
 /** Connections of each peer; the engine's default would take more memory than a thousand peers have here. */
 const CONNECTIONS_MAX = 50;
-/** Below so many inputs of one peer each is audited; above, as many altogether. */
-const AUDITS_MAX = 20_000;
-/** Bytes of spans that each peer may keep for upload: there are up to a thousand of them in this process. */
+/** About so many inputs of a run are followed by a full audit. */
+const AUDITS_MAX = 5000;
+/** Connections of each of more than {@linkcode CROWD} peers. */
+const CONNECTIONS_MAX_CROWD = 30;
+const CROWD = 300;
+/** Bytes of spans, and of pieces on their way to the disk, that each may hold: there are up to a thousand in this process. */
 const UPLOAD_MEMORY_BYTES = 2 * MIB;
+const DOWNLOAD_MEMORY_BYTES = 12 * MIB;
 
 /** What a run is made from. */
 export interface DistributionOptions {
@@ -70,7 +74,8 @@ export function distribute(options: DistributionOptions): Distribution {
     ...(limit === "bucket" && { uploadLimitBytesPerSecond: up }),
     downBytesPerSecond: down,
     delayMs: DELAY_MS,
-    connectionsMax: CONNECTIONS_MAX,
+    connectionsMax: leechers > CROWD ? CONNECTIONS_MAX_CROWD : CONNECTIONS_MAX,
+    downloadMemoryBytes: DOWNLOAD_MEMORY_BYTES,
     tellsSeeds: true,
     uploadMemoryBytes: UPLOAD_MEMORY_BYTES,
     auditOneIn: Math.ceil(leechers * leechers * pieces / AUDITS_MAX),
