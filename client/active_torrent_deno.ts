@@ -379,6 +379,7 @@ export class ActiveTorrent implements ManagerSink {
         if (!result.ok) continue;
         // The tracker counts us among the seeds: when it knows of no other, we are the only one.
         if (result.seeders !== null) this.#manager.superSeed(result.seeders <= 1, nowMs());
+        if (result.externalIp) this.#manager.setOwnAddress({ host: result.externalIp, port });
         this.#manager.addPeers(result.peers, nowMs());
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);

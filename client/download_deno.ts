@@ -150,6 +150,7 @@ function reportComplete(torrent: Torrent, outcome: Outcome, { reporter }: Comman
       `Downloaded ${formatBytes(gainedBytes)} in ${formatDuration(seconds)}, ` +
         `${formatRate(bytesPerSecond)}, from ${formatCount(snapshot.sources, "peer")}`,
     );
+    tellShare(snapshot, { reporter });
     tellTroubles(snapshot, { reporter });
   }
   reporter.event("complete", {
@@ -171,6 +172,22 @@ function reportComplete(torrent: Torrent, outcome: Outcome, { reporter }: Comman
     requeuedBlocks: snapshot?.requeuedBlocks ?? 0,
     recovery: snapshot?.recovery ?? { count: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 },
   });
+}
+
+/** What was given, what it took beside the payload, and how long the end took. */
+function tellShare(
+  snapshot: TorrentSnapshot,
+  { reporter }: Pick<CommandContext, "reporter">,
+): void {
+  const { uploadedBytes, shareRatio, downloadedOverheadBytes, lastPercentMs } = snapshot;
+  const parts = [
+    `sent ${formatBytes(uploadedBytes)} (share ratio ${(shareRatio ?? 0).toFixed(2)})`,
+    `${formatBytes(downloadedOverheadBytes)} of messages came beside the data`,
+  ];
+  if (lastPercentMs !== null) {
+    parts.push(`the last percent took ${formatDuration(lastPercentMs / 1000)}`);
+  }
+  reporter.say(`  ${parts.join(", ")}`);
 }
 
 /** What came for nothing, and which blocks had to be asked of somebody else; nothing where all went well. */

@@ -11,7 +11,7 @@ export {
   type TorrentSnapshot,
 } from "./active_torrent_deno.ts";
 export { CommandFailure } from "./failure.ts";
-export { Session, type SessionOptions } from "./session_deno.ts";
+export { Session, type SessionOptions, type SessionTotals } from "./session_deno.ts";
 export {
   readTorrent,
   SOURCE_BYTES_MAX,

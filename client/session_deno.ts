@@ -15,7 +15,12 @@ import {
   TokenBucket,
 } from "@enjambre/peerwire";
 import type { PieceStore } from "@enjambre/storage";
-import { ActiveTorrent, type TorrentContext, type TorrentOptions } from "./active_torrent_deno.ts";
+import {
+  ActiveTorrent,
+  type TorrentContext,
+  type TorrentOptions,
+  type TorrentSnapshot,
+} from "./active_torrent_deno.ts";
 
 const logger = getLogger(["enjambre", "client"]);
 
@@ -41,6 +46,34 @@ export interface SessionOptions {
   /** Payload that all torrents together may fetch, bytes per second; left out: no limit. */
   readonly downloadLimit?: number;
 }
+
+/** What is added up over the torrents of a session. */
+const NOTHING = {
+  downloadedBytes: 0,
+  uploadedBytes: 0,
+  downloadedOverheadBytes: 0,
+  uploadedOverheadBytes: 0,
+  downBytesPerSecond: 0,
+  upBytesPerSecond: 0,
+  requeuedBlocks: 0,
+};
+
+const TOTALLED = Object.keys(NOTHING) as (keyof typeof NOTHING)[];
+
+/** What a session's torrents come to together; see {@linkcode TorrentSnapshot} for each field. */
+export type SessionTotals = Readonly<
+  Pick<
+    TorrentSnapshot,
+    | "peers"
+    | "downloadedBytes"
+    | "uploadedBytes"
+    | "downloadedOverheadBytes"
+    | "uploadedOverheadBytes"
+    | "downBytesPerSecond"
+    | "upBytesPerSecond"
+    | "requeuedBlocks"
+  >
+>;
 
 /**
  * Takes part in swarms, any number of torrents over one port.
@@ -127,6 +160,17 @@ export class Session {
     this.#torrents.set(key, active);
     active.start();
     return active;
+  }
+
+  /** What all torrents together have moved and are moving. */
+  totals(): SessionTotals {
+    const totals = { peers: 0, ...NOTHING };
+    for (const active of this.#torrents.values()) {
+      const snapshot = active.snapshot();
+      totals.peers += snapshot.peers;
+      for (const name of TOTALLED) totals[name] += snapshot[name];
+    }
+    return totals;
   }
 
   /** Ends all torrents, as {@linkcode ActiveTorrent.close} says, and listens no more. A second call waits for the first. */

@@ -6,6 +6,7 @@
 
 import type { Connection } from "./connection.ts";
 import type { Arrival } from "./manager_options.ts";
+import type { PeerAddress } from "./peer_book.ts";
 import { addressOf, connectionsPerHostMax, isLoopback, worstConnection } from "./peer_priority.ts";
 
 /** Banned peer ids that are remembered; the oldest is forgotten, so that liars cannot fill our memory. */
@@ -38,6 +39,8 @@ export class Admission {
   readonly #connections: ReadonlyMap<number, Connection>;
   readonly #bannedKeys = new Set<string>();
   readonly #identities = new Map<number, string>();
+  /** Where others reach us; null while nobody has told us, and then no priority counts (BEP 40). */
+  ownAddress: PeerAddress | null = null;
 
   /**
    * @param peerId our own, 20 bytes
@@ -106,7 +109,7 @@ export class Admission {
     const { host } = arrival.address;
     const freeCount = this.#connectionsMax - this.#connections.size;
     if (freeCount <= 0) {
-      const query = { newcomer: arrival.address, self: null, nowMs };
+      const query = { newcomer: arrival.address, self: this.ownAddress, nowMs };
       const replaces = worstConnection(this.#connections.values(), query);
       return replaces === null ? { refusal: "full" } : { refusal: null, replaces };
     }

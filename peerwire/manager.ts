@@ -137,6 +137,11 @@ export class Manager {
     return this.#have;
   }
 
+  /** Says where others reach us, as a tracker sees it (BEP 24): by that the canonical priority of peers counts (BEP 40). */
+  setOwnAddress(address: PeerAddress): void {
+    this.#admission.ownAddress = address;
+  }
+
   /**
    * Says whether we are the only seed: then peers that come are shown our pieces one by one, so that each leaves us
    * once before any leaves us twice (BEP 16). Has no effect while we lack something.
