@@ -4,20 +4,19 @@
  * @module
  */
 
-/**
- * Slots there are in any case. Of a seed and 50 leechers at 4 MB/s, the last was complete after 1.38 times the bound with
- * 3 slots, 1.26 with 4, 1.21 with 8, 1.50 with 12 (`tests/sim/distribution.ts`): with few, some leechers wait with
- * nothing to give, with many, each piece takes long to arrive anywhere.
- */
-export const SLOTS_MIN = 8;
+/** Slots there are in any case: three for those who give most and one by lot, as BEP 3 has it. */
+export const SLOTS_MIN = 4;
+
+/** Slots while nothing limits the upload and no better rate was measured; Transmission and libtorrent begin with 8, too. */
+export const SLOTS_UNMEASURED = 8;
 
 /** Most slots: a gigabit line has 22 by the rule, the others are left to trials. */
 export const SLOTS_MAX = 64;
 
 /**
- * With this rate there would be one slot, with four times as much two, and so on: 8 slots at 16 MiB/s, 16 at 64 MiB/s. A
- * slot's own rate grows as well, so that a whole piece, the least that its taker can pass on, goes through it in a
- * fraction of a second.
+ * With this rate there would be one slot, with four times as much two, and so on: 4 slots at 4 MiB/s, 8 at 16 MiB/s, 16
+ * at 64 MiB/s. A slot's own rate grows as well (1, 2, 4 MiB/s), so that a whole piece, the least that its taker
+ * can pass on, goes through it in a fraction of a second. More slots give out the same pieces later.
  */
 const SLOT_UNIT_BYTES_PER_SECOND = 262_144;
 
@@ -92,7 +91,8 @@ export class UploadSlots {
   }
 
   get #base(): number {
-    return slotsFor(this.#limit ?? this.#best);
+    if (this.#limit !== null) return slotsFor(this.#limit);
+    return Math.max(SLOTS_UNMEASURED, slotsFor(this.#best));
   }
 
   /** Takes the slot back that was tried, where it brought too little. */
