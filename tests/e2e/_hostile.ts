@@ -33,7 +33,7 @@ export const shared: SharedFile = await makeSharedFile(2 * 1024 * 1024 - 1000);
 
 /** What `download --json` says to people on standard error: of the torrent and the sums, nothing of peers. */
 const USUAL_LINE =
-  /^(Downloading[ :]|Downloaded | {2}came for nothing: | {2}[\d,]+ blocks? asked of )/;
+  /^(Downloading[ :]|Downloaded | {2}sent | {2}came for nothing: | {2}[\d,]+ blocks? asked of )/;
 
 /** Downloads from these peers: all of it, in time, in bounded memory, with not a word of peers. */
 export async function assertDownloads(
