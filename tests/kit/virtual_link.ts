@@ -18,8 +18,10 @@ export interface LinkSource {
 
 /** Carries segments at a rate, one at a time, of each source in turn. */
 export class SharedLink {
-  /** What it carries; Infinity where it is never what holds anybody up. */
+  /** What it carries now; Infinity where it is never what holds anybody up. */
   bytesPerSecond: number;
+  /** What it carries while nothing is wrong with it. */
+  readonly usualBytesPerSecond: number;
   /** Bytes that went through so far. */
   carriedBytes = 0;
   readonly #clock: VirtualClock;
@@ -32,6 +34,7 @@ export class SharedLink {
   constructor(clock: VirtualClock, bytesPerSecond: number) {
     this.#clock = clock;
     this.bytesPerSecond = bytesPerSecond;
+    this.usualBytesPerSecond = bytesPerSecond;
   }
 
   /** A source may have something to send. */

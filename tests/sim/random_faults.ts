@@ -1,7 +1,7 @@
 /**
  * A swarm drawn by lot, with faults drawn by lot: what nobody thought of.
  */
-import { integerOf, oneOf } from "../kit/virtual_clock.ts";
+import { integerOf, oneOf, randomOf } from "../kit/virtual_clock.ts";
 import { type DiskOptions, GOOD_DISK } from "../kit/virtual_disk.ts";
 import { LIES, VirtualLiar } from "../kit/virtual_liar.ts";
 import { auditPeer } from "../kit/virtual_checks.ts";
@@ -17,8 +17,14 @@ const BEST_TIMES_MAX = 12;
  */
 const PATIENCE_MS = 15 * 60_000;
 
+/** The swarm's own numbers are others than those that it is drawn by. */
+const OTHER_NUMBERS = 0x5eed;
+
 /** The slowest uplink, but for a fault: what a bad line of a phone still gives. */
 const SLOW_BYTES_PER_SECOND = 10_000;
+
+/** What is left of an uplink for a while, when that is the fault. */
+const FAULTY_BYTES_PER_SECOND = 2000;
 
 /** How long the swarm goes on when everybody is complete. */
 const AFTERMATH_MS = 30_000;
@@ -48,7 +54,7 @@ export const randomFaults: Scenario = {
 const stayedAway = new WeakSet<VirtualPeer>();
 
 function drawSwarm(seed: number): VirtualSwarm {
-  const draw = randomSeeds(seed);
+  const draw = randomOf(seed ^ OTHER_NUMBERS);
   const up = oneOf(draw, [50e3, 200e3, 1e6]);
   const hasLimit = draw() < 0.3;
   const swarm = new VirtualSwarm({
@@ -75,18 +81,6 @@ function drawSwarm(seed: number): VirtualSwarm {
   for (let i = 0; i < liars; i++) addLiar(swarm);
   for (const peer of swarm.peers) swarm.announce(peer);
   return swarm;
-}
-
-/** Other numbers than the swarm's own, so that the swarm's do not depend on how many were drawn here. */
-function randomSeeds(seed: number): () => number {
-  return new VirtualSwarm({
-    seed: seed ^ 0x5eed,
-    pieces: 1,
-    blocksPerPiece: 1,
-    upBytesPerSecond: 1,
-    downBytesPerSecond: 1,
-    delayMs: [0, 0],
-  }).random;
 }
 
 function drawDisk(draw: () => number): DiskOptions {
@@ -150,9 +144,8 @@ function haveFault(swarm: VirtualSwarm, lastsMs: number): void {
     () => victim.ends.forEach((end) => end.reset()),
     () => {
       const { uplink } = victim;
-      const { bytesPerSecond } = uplink;
-      uplink.bytesPerSecond = Math.min(bytesPerSecond, 2000);
-      clock.after(lastsMs, () => uplink.bytesPerSecond = bytesPerSecond);
+      uplink.bytesPerSecond = Math.min(uplink.bytesPerSecond, FAULTY_BYTES_PER_SECOND);
+      clock.after(lastsMs, () => uplink.bytesPerSecond = uplink.usualBytesPerSecond);
     },
   ];
   oneOf(random, faults)();

@@ -7,7 +7,7 @@ import { simulate } from "./scenario.ts";
 import { scenarios } from "./scenarios.ts";
 
 /** Random swarms; the rest are in `deno task sim`. */
-const RANDOM_SEEDS = 12;
+const RANDOM_SEEDS = 6;
 
 const seedText = Deno.env.get("SEED");
 const fixedSeed = seedText === undefined ? 1 : Number(seedText);
