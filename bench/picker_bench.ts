@@ -1,5 +1,6 @@
 /**
- * The picker in torrents of 1,000, 10,000 and 100,000 pieces: what it costs must not grow with them.
+ * The picker in torrents of 1,000, 10,000 and 100,000 pieces, and among 5, 50 and 500 peers: what it costs must not grow
+ * with either.
  *
  * `deno bench -A bench/picker_bench.ts`
  *
@@ -11,20 +12,21 @@ import { randomOf } from "../tests/kit/virtual_clock.ts";
 
 const PIECE_COUNTS = [1000, 10_000, 100_000];
 const PEERS = 50;
+const PEER_COUNTS = [5, 50, 500];
 const BEGUN = 64;
 
-/** A picker that knows 50 peers that have from next to nothing to almost everything. */
+/** A picker that knows peers that have from next to nothing to almost everything. */
 class Swarm {
   readonly picker: Picker;
   readonly pieceCount: number;
   readonly random = randomOf(1);
   readonly #begun: number[] = [];
 
-  constructor(pieceCount: number) {
+  constructor(pieceCount: number, peers: number) {
     this.pieceCount = pieceCount;
     this.picker = new Picker({ pieceCount, random: this.random });
     this.picker.addSeed();
-    for (let peer = 1; peer < PEERS; peer++) this.add(() => this.random() < peer / PEERS);
+    for (let peer = 1; peer < peers; peer++) this.add(() => this.random() < peer / peers);
   }
 
   /** A peer that has the pieces for which the answer is yes. */
@@ -57,7 +59,7 @@ class Swarm {
 for (const pieceCount of PIECE_COUNTS) {
   const name = `${pieceCount} pieces`;
   const bench = (group: string, make: (swarm: Swarm) => () => void) => {
-    const fn = make(new Swarm(pieceCount));
+    const fn = make(new Swarm(pieceCount, PEERS));
     for (let i = 0; i < 10_000; i++) fn();
     Deno.bench({ name, group, fn });
   };
@@ -114,4 +116,12 @@ for (const pieceCount of PIECE_COUNTS) {
       picker.addHave(next, prospects);
     };
   });
+}
+
+for (const peers of PEER_COUNTS) {
+  const swarm = new Swarm(10_000, peers);
+  const fn = swarm.picking(swarm.add(() => swarm.random() < 0.5));
+  for (let i = 0; i < 10_000; i++) fn();
+  const group = "pick and begin: for a peer with half of 10,000 pieces";
+  Deno.bench({ name: `${peers} peers`, group, fn });
 }

@@ -3,6 +3,11 @@
  * 50 and 500 peers: it must grow with neither.
  *
  * `deno bench -A bench/requests_bench.ts`
+ *
+ * Two things do grow with the peers, and are measured apart. Each connection has a state and a receive buffer of its own
+ * and fetches pieces of its own, so what a block touches leaves the caches: "bare" moves as much in plain typed arrays,
+ * and grows by three quarters of what the manager does. And a piece that is complete is told to everybody: a sixteenth of
+ * "a piece told to everybody" is to be added for each block.
  */
 import { BLOCK_BYTES, Geometry } from "@enjambre/metainfo";
 import {
@@ -20,9 +25,16 @@ const PIECE_COUNTS = [1000, 10_000, 100_000];
 const PEER_COUNTS = [5, 50, 500];
 const BLOCKS_PER_PIECE = 16;
 const PIPELINE_BLOCKS = 16;
+const TOLD_PIECES = 20_000;
+/** About so many cache lines of a connection, its meters, codec, lists and piece are touched for a block. */
+const TOUCHED_LINES = 50;
+/** Numbers from one of them to the next: 512 bytes, as objects lie about. */
+const STATE_STRIDE = 64;
 const MEMORY_BYTES = 512 * 1024 * 1024;
 const REQUEST_BYTES = 17;
 const REQUEST_ID = 6;
+const CHOKE = Uint8Array.of(0, 0, 0, 1, 0);
+const UNCHOKE = Uint8Array.of(0, 0, 0, 1, 1);
 
 function geometryOf(pieceCount: number): Geometry {
   const pieceLength = BLOCKS_PER_PIECE * BLOCK_BYTES;
@@ -89,7 +101,7 @@ class TableLoad {
  */
 class ManagerLoad {
   readonly #manager: Manager;
-  readonly #asked = new Map<Connection, number[]>(); // piece and begin, in turns
+  readonly #asked: number[][] = []; // by connection: piece and begin, in turns
   readonly #connections: Connection[] = [];
   readonly #complete: number[] = [];
   readonly #answer: Uint8Array;
@@ -132,14 +144,26 @@ class ManagerLoad {
     const peerId = new Uint8Array(20);
     new DataView(peerId.buffer).setUint32(0, i + 1);
     const address = { host: `10.0.${i >> 8}.${i & 255}`, port: 6881 };
-    const arrival = { address, peerId, isIncoming: false, isFast: true, isExtended: false };
+    const arrival = { address, peerId, isIncoming: false, isFast: false, isExtended: false };
     const connection = this.#manager.attach(arrival, 0);
     if (typeof connection === "string") throw new Error(connection);
     this.#connections.push(connection);
+    this.#asked[i] ??= [];
     const writer = new MessageWriter();
     writer.bitfield(has.bytes);
     writer.unchoke();
     this.#manager.feed(connection, writer.take()!, 0);
+  }
+
+  /** One peer chokes, which is timed, and lets us ask again. */
+  lose(timer: Deno.BenchContext): void {
+    this.step();
+    const connection = this.#connections[this.#next]!;
+    timer.start();
+    this.#manager.feed(connection, CHOKE, this.#nowMs);
+    timer.end();
+    this.#asked[connection.id]!.length = 0;
+    this.#manager.feed(connection, UNCHOKE, this.#nowMs);
   }
 
   /** One peer sends the block that it was asked for first; once a second, the manager looks around. */
@@ -147,7 +171,7 @@ class ManagerLoad {
     let asked: number[];
     do {
       this.#next = (this.#next + 1) % this.#connections.length;
-      asked = this.#asked.get(this.#connections[this.#next]!) ?? [];
+      asked = this.#asked[this.#next]!;
       this.#nowMs += this.#stepMs;
       if (this.#nowMs >= this.#manager.nextDeadlineMs) this.#manager.handleDeadline(this.#nowMs);
     } while (asked.length === 0);
@@ -162,15 +186,94 @@ class ManagerLoad {
   #hear(connection: Connection): void {
     const bytes = connection.writer.take();
     if (bytes === null) return;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    let asked = this.#asked.get(connection);
-    if (asked === undefined) this.#asked.set(connection, asked = []);
-    for (let at = 0; at < bytes.length; at += 4 + view.getUint32(at)) {
-      if (view.getUint32(at) !== REQUEST_BYTES - 4 || bytes[at + 4] !== REQUEST_ID) continue;
-      asked.push(view.getUint32(at + 5), view.getUint32(at + 9));
+    const asked = this.#asked[connection.id] ??= [];
+    for (let at = 0; at < bytes.length; at += 4 + numberAt(bytes, at)) {
+      if (bytes[at + 3] !== REQUEST_BYTES - 4 || bytes[at + 4] !== REQUEST_ID) continue;
+      asked.push(numberAt(bytes, at + 5), numberAt(bytes, at + 9));
     }
     connection.writer.release();
   }
+}
+
+/** A manager among peers that have nothing, and one that sends pieces of a block each. */
+class TellingLoad {
+  readonly #manager: Manager;
+  readonly #source: Connection;
+  readonly #stores: number[] = [];
+  readonly #requests: number[] = [];
+  readonly #answer: Uint8Array;
+
+  constructor(peers: number) {
+    const writer = new MessageWriter();
+    writer.piece(0, 0, new Uint8Array(BLOCK_BYTES), 0, BLOCK_BYTES);
+    this.#answer = writer.take()!.slice();
+    const bytes = TOLD_PIECES * BLOCK_BYTES;
+    const file = { path: "a", bytes, offset: 0, padding: false, executable: false, symlink: null };
+    this.#manager = new Manager({
+      geometry: new Geometry(BLOCK_BYTES, [file]),
+      have: new Bitfield(TOLD_PIECES),
+      peerId: new Uint8Array(20),
+      listenPort: 0,
+      version: "",
+      random: randomOf(1),
+      connectionsMax: peers,
+      sink: {
+        flush: (connection) => this.#hear(connection),
+        closed() {},
+        dial() {},
+        storePiece: (piece) => void this.#stores.push(piece),
+        readSpan() {},
+        pieceDone() {},
+      },
+    });
+    const all = Array.from({ length: peers }, (_, i) => this.#join(i));
+    this.#source = all[0]!;
+    const has = new Bitfield(TOLD_PIECES);
+    has.setAll();
+    const source = new MessageWriter();
+    source.bitfield(has.bytes);
+    source.unchoke();
+    this.#manager.feed(this.#source, source.take()!, 0);
+  }
+
+  get isDone(): boolean {
+    return this.#manager.have.count >= TOLD_PIECES - 1;
+  }
+
+  /** The next piece comes. */
+  prepare(): void {
+    new DataView(this.#answer.buffer).setUint32(5, this.#requests.shift()!);
+    this.#manager.feed(this.#source, this.#answer, 0);
+  }
+
+  /** It is stored. */
+  step(): void {
+    this.#manager.handleStored(this.#stores.pop()!, "stored", 0);
+  }
+
+  #join(i: number): Connection {
+    const peerId = new Uint8Array(20);
+    new DataView(peerId.buffer).setUint32(0, i + 1);
+    const address = { host: `10.0.${i >> 8}.${i & 255}`, port: 6881 };
+    const arrival = { address, peerId, isIncoming: false, isFast: false, isExtended: false };
+    const connection = this.#manager.attach(arrival, 0);
+    if (typeof connection === "string") throw new Error(connection);
+    return connection;
+  }
+
+  #hear(connection: Connection): void {
+    const bytes = connection.writer.take();
+    if (bytes === null) return;
+    for (let at = 0; at < bytes.length; at += 4 + numberAt(bytes, at)) {
+      if (bytes[at + 4] === REQUEST_ID) this.#requests.push(numberAt(bytes, at + 5));
+    }
+    connection.writer.release();
+  }
+}
+
+/** The four bytes at a place of a message, as a number. */
+function numberAt(bytes: Uint8Array, at: number): number {
+  return bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!;
 }
 
 /** What the peer with this number has. */
@@ -207,6 +310,87 @@ for (const peers of PEER_COUNTS) {
     bench("table", () => new TableLoad(pieces, peers));
     bench("manager", () => new ManagerLoad(pieces, peers));
   }
+}
+
+/**
+ * What a block moves and no more: out of the bytes that came into the connection's receive buffer, out of that into one
+ * of many pieces; and the given number of cache lines of what is known of the connection.
+ */
+class BareLoad {
+  readonly #arrived = new Uint8Array(BLOCK_BYTES);
+  readonly #buffers: Uint8Array[];
+  readonly #pieces: Uint8Array[];
+  readonly #states: Float64Array;
+  readonly #lines: number;
+  #next = 0;
+  #sum = 0;
+
+  constructor(peers: number, lines: number) {
+    this.#lines = lines;
+    this.#buffers = Array.from({ length: peers }, () => new Uint8Array(16 * BLOCK_BYTES));
+    const pieceBytes = BLOCKS_PER_PIECE * BLOCK_BYTES;
+    this.#pieces = Array.from({ length: 2 * peers }, () => new Uint8Array(pieceBytes).fill(1));
+    this.#states = new Float64Array(peers * lines * STATE_STRIDE);
+  }
+
+  step(): void {
+    const peer = ++this.#next % this.#buffers.length;
+    const states = this.#states;
+    for (let i = 0; i < this.#lines; i++) {
+      const at = (peer * this.#lines + i * 29 % this.#lines) * STATE_STRIDE;
+      this.#sum += states[at]!;
+      states[at] = this.#sum / 2;
+    }
+    const buffer = this.#buffers[peer]!;
+    const begin = Math.floor(this.#next / this.#buffers.length) % BLOCKS_PER_PIECE * BLOCK_BYTES;
+    buffer.set(this.#arrived, 0);
+    const piece = this.#pieces[this.#next * 7 % this.#pieces.length]!;
+    piece.set(buffer.subarray(0, BLOCK_BYTES), begin);
+  }
+}
+
+for (const peers of PEER_COUNTS) {
+  const bench = (group: string, lines: number) => {
+    const load = new BareLoad(peers, lines);
+    for (let i = 0; i < 20_000; i++) load.step();
+    Deno.bench({ name: `${peers} peers`, group, fn: () => load.step() });
+  };
+  bench("bare: two copies of a block", 0);
+  bench("bare: two copies and fifty cache lines of the connection", TOUCHED_LINES);
+}
+
+for (const peers of PEER_COUNTS) {
+  let load: TellingLoad | null = null;
+  Deno.bench({
+    name: `${peers} peers`,
+    group: "a piece told to everybody",
+    fn(b) {
+      if (load === null || load.isDone) load = new TellingLoad(peers);
+      load.prepare();
+      b.start();
+      load.step();
+      b.end();
+    },
+  });
+}
+
+for (const peers of PEER_COUNTS) {
+  // A peer that chokes gives its pipeline back: a manager asks the others for it at once, and the peer again.
+  Deno.bench({
+    name: `${peers} peers`,
+    group: "a peer chokes, and its blocks are asked of others",
+    fn(b) {
+      const name = `chokes: ${peers} peers`;
+      if (loadName !== name) {
+        load = null;
+        const managerLoad = new ManagerLoad(10_000, peers);
+        load = managerLoad;
+        loadName = name;
+        for (let i = 0; i < 20_000; i++) load.step();
+      }
+      (load as ManagerLoad).lose(b);
+    },
+  });
 }
 
 for (const peers of PEER_COUNTS) {

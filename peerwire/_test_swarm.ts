@@ -77,7 +77,7 @@ export interface PeerOptions {
   readonly unchokes?: boolean;
   /** All 20 bytes of its id; its own number where absent. */
   readonly idByte?: number;
-  /** Where it is. */
+  /** Where it is; where absent, a host of its own for each id, and a port of its own for each connection. */
   readonly address?: PeerAddress;
 }
 
@@ -148,7 +148,8 @@ export class TestSwarm {
     const number = ++this.#peerCount;
     const peer = new ScriptedPeer(this);
     const arrival: Arrival = {
-      address: options.address ?? { host: `192.0.2.${number}`, port: 40_000 + number },
+      address: options.address ??
+        { host: `192.0.2.${options.idByte ?? number}`, port: 40_000 + number },
       peerId: new Uint8Array(20).fill(options.idByte ?? number),
       isIncoming: options.isIncoming ?? true,
       isFast: options.isFast ?? true,

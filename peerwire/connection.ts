@@ -17,8 +17,10 @@ import {
   type ExtensionHandshake,
   mergeExtensionHandshakes,
 } from "./extension.ts";
+import { hostKeyOf } from "./host_key.ts";
 import { MessageDecoder, type MessageHandler } from "./message.ts";
 import { MessageWriter } from "./message_writer.ts";
+import { addressOf } from "./peer_priority.ts";
 import type { Prospects } from "./prospects.ts";
 import { RateMeter } from "./rate.ts";
 import type { PeerRequests } from "./requests.ts";
@@ -111,6 +113,8 @@ export class Connection implements MessageHandler {
   readonly peerId: Uint8Array;
   /** See {@linkcode ConnectionOptions}. */
   readonly address: string;
+  /** Which host that is, see `hostKeyOf`. */
+  readonly hostKey: string;
   /** See {@linkcode ConnectionOptions}. */
   readonly isIncoming: boolean;
   /** See {@linkcode ConnectionOptions}. */
@@ -129,6 +133,8 @@ export class Connection implements MessageHandler {
   isCountedAsSeed = false;
   /** What the picker keeps about this peer; null before it said what it has. */
   prospects: Prospects | null = null;
+  /** The peer lacks all begun pieces with missing blocks up to this `order`. Kept by the requester. */
+  lackedOrder = 0;
   /** How many pieces this peer has that we lack; we are interested while it is above 0. */
   wantedPieces = 0;
   /** Whether we do not answer this peer's requests. */
@@ -200,6 +206,7 @@ export class Connection implements MessageHandler {
     this.id = options.id;
     this.peerId = options.peerId;
     this.address = options.address;
+    this.hostKey = hostKeyOf(addressOf(options.address).host);
     this.isIncoming = options.isIncoming;
     this.isFast = options.isFast;
     this.isExtended = options.isExtended;

@@ -1,36 +1,24 @@
 /**
- * What to ask of whom: joins the picker, the request table and the piece buffers.
+ * What comes of what was asked: joins the picker, the request table, the pieces in memory and who asks.
  *
  * @module
  */
 
 import { BLOCK_BYTES, type Geometry } from "@enjambre/metainfo";
+import { Assembly, type PartialPiece, type StoreOutcome } from "./assembly.ts";
 import { auditDownload } from "./audit.ts";
 import type { Bitfield } from "./bitfield.ts";
 import type { Connection } from "./connection.ts";
-import { EndGame, isHostage } from "./end_game.ts";
 import { PeerProtocolError } from "./errors.ts";
 import { Picker, RANDOM_FIRST_PIECES } from "./picker.ts";
-import {
-  answerMs,
-  canBeAsked,
-  followRate,
-  handleAnswer,
-  requestsMax,
-  room,
-  snub,
-} from "./pipeline.ts";
-import { PiecePool } from "./piece_pool.ts";
+import { answerMs, followRate, handleAnswer, snub } from "./pipeline.ts";
 import type { TokenBucket } from "./rate.ts";
-import { type BegunPiece, MISSING, RECEIVED, RequestTable } from "./requests.ts";
+import { Requester } from "./requester.ts";
+import { type BegunPiece, RECEIVED, RequestTable } from "./requests.ts";
 import type { SwarmStats } from "./stats.ts";
-import { Suspects } from "./suspects.ts";
 
 /** A peer that rejected a request is left alone for this long, so that the two do not spin. */
 const REJECT_PAUSE_MS = 1000;
-
-/** End game: requests that a connection has when it is given other peers' blocks too, so that it is never idle. */
-const END_GAME_PIPELINE_BLOCKS = 4;
 
 /** Blocks nobody asked for that a peer may send before the connection is closed. */
 const UNASKED_BLOCKS_MAX = 32;
@@ -67,13 +55,13 @@ export interface DownloaderOptions {
   readonly sink: DownloaderSink;
 }
 
-/** What is on its way from a buffer to the disk. */
-interface PieceAtStore {
-  readonly begun: BegunPiece;
-  readonly buffer: Uint8Array<ArrayBuffer>;
-}
+/** What has room to be filled when the input ends. */
+type FillDue = "nothing" | "hungry" | "all";
 
-/** The fetching side of one torrent. */
+/**
+ * The fetching side of one torrent. An input ends with {@linkcode Downloader.fillDue}, which asks others for what was
+ * lost in it.
+ */
 export class Downloader {
   /** Availability, for those who say what peers have. */
   readonly picker: Picker;
@@ -84,34 +72,22 @@ export class Downloader {
   readonly #connections: ReadonlyMap<number, Connection>;
   readonly #stats: SwarmStats;
   readonly #sink: DownloaderSink;
-  readonly #pool: PiecePool;
-  readonly #suspects: Suspects;
-  readonly #endGame: EndGame;
-  readonly #bucket: TokenBucket | null;
-  /** Under a limit: when the next block may be asked for; Infinity while none waits for that. */
-  #allowedAtMs = Infinity;
-  /** When the first of the peers that rejected something may be asked again; Infinity while there is none. */
-  #pausedUntilMs = Infinity;
-  /** Whether a piece was not begun for want of a buffer since all pipelines were last filled. */
-  #isShortOfMemory = false;
-  readonly #buffers = new Map<number, Uint8Array<ArrayBuffer>>();
-  readonly #storing = new Map<number, PieceAtStore>();
+  readonly #assembly: Assembly;
+  readonly #requester: Requester;
+  #due: FillDue = "nothing";
   /** Connections that have room because a request was cancelled. */
   readonly #relieved = new Set<Connection>();
 
   constructor(options: DownloaderOptions) {
-    const { geometry, have, stats } = options;
+    const { geometry, have, stats, random, connections, sink } = options;
     this.#geometry = geometry;
     this.#have = have;
-    this.#connections = options.connections;
+    this.#connections = connections;
     this.#stats = stats;
-    this.#sink = options.sink;
-    this.#bucket = options.bucket;
-    this.#suspects = new Suspects({ random: options.random });
-    this.#pool = new PiecePool(geometry.pieceLength, options.memoryBytes);
+    this.#sink = sink;
     this.picker = new Picker({
       pieceCount: geometry.pieceCount,
-      random: options.random,
+      random,
       randomFirstPieces: RANDOM_FIRST_PIECES,
     });
     have.forEachSet((piece) => this.picker.begin(piece));
@@ -119,87 +95,56 @@ export class Downloader {
       cancel: (id, piece, block) => this.#cancel(id, piece, block),
       recovered: (delayMs) => stats.addRecovery(delayMs),
     });
-    this.#endGame = new EndGame(
-      this.table,
-      this.#connections,
-      (connection, begun) => this.#isFor(connection, begun),
-    );
+    const { picker, table } = this;
+    this.#assembly = new Assembly({
+      geometry,
+      memoryBytes: options.memoryBytes,
+      picker,
+      table,
+      stats,
+      random,
+      identityOf: (id) => sink.identityOf(id),
+    });
+    this.#requester = new Requester({
+      geometry,
+      connections,
+      picker,
+      table,
+      assembly: this.#assembly,
+      bucket: options.bucket,
+      touch: (connection) => sink.touch(connection),
+    });
   }
 
   /** How many pieces are being verified and stored. */
   get storingCount(): number {
-    return this.#storing.size;
+    return this.#assembly.storingCount;
   }
 
-  /** Whether a connection has room in its pipeline and could not be given a piece, as no buffer was free. */
-  get isShortOfMemory(): boolean {
-    return this.#isShortOfMemory;
-  }
-
-  /** When the limit allows to ask for more, or a peer that rejected may be asked again; Infinity while neither is so. */
+  /** When {@linkcode fillDue} may ask for more, whatever comes; Infinity while nothing waits for a time. */
   get nextDeadlineMs(): number {
-    return Math.min(this.#allowedAtMs, this.#pausedUntilMs);
+    return this.#requester.nextDeadlineMs;
   }
 
   /** Keeps a connection's pipeline full, as far as there is anything to ask it for. */
   fill(connection: Connection, nowMs: number): void {
-    if (!canBeAsked(connection, nowMs)) return;
-    const { requests } = connection;
-    const hadNone = requests.live === 0;
-    let asked = 0;
-    while (requests.live < connection.pipelineBlocks && this.#isAllowed(nowMs)) {
-      const begun = this.#pieceFor(connection, nowMs);
-      if (begun === null) {
-        asked += this.#fillInEndGame(connection, nowMs);
-        break;
-      }
-      asked += this.#askMissing(connection, begun, nowMs);
-    }
-    if (asked === 0) return;
-    if (hadNone) connection.lastBlockAtMs = nowMs;
-    this.#sink.touch(connection);
+    this.#requester.fill(connection, nowMs);
   }
 
-  /** Asks others for what was lost, then fills every pipeline, those with the most room first. */
-  fillAll(nowMs: number): void {
-    this.#allowedAtMs = Infinity;
-    this.#pausedUntilMs = Infinity;
-    this.#isShortOfMemory = false;
-    this.#askForLost(nowMs);
-    const byRoom: Connection[] = [];
-    for (const connection of this.#connections.values()) {
-      if (!connection.isChoking && room(connection) > 0) byRoom.push(connection);
-      this.#notePause(connection, nowMs);
-    }
-    byRoom.sort((a, b) => room(b) - room(a));
-    for (const connection of byRoom) this.fill(connection, nowMs);
-  }
-
-  #notePause({ askAgainAtMs }: Connection, nowMs: number): void {
-    if (askAgainAtMs > nowMs) this.#pausedUntilMs = Math.min(this.#pausedUntilMs, askAgainAtMs);
-  }
-
-  /** Fills the pipelines from which something was cancelled since the last time. */
-  fillRelieved(nowMs: number): void {
-    for (const connection of this.#relieved) this.fill(connection, nowMs);
+  /** Ends an input: asks others for what was lost in it, and fills the pipelines that have room because of it or of the time. */
+  fillDue(nowMs: number): void {
+    const due = this.#due;
+    this.#due = "nothing";
+    if (due === "all") this.#requester.fillAll(nowMs);
+    else if (due === "hungry") this.#requester.fillHungry(nowMs);
+    if (nowMs >= this.nextDeadlineMs) this.#requester.handleDeadline(nowMs);
+    for (const connection of this.#relieved) this.#requester.fill(connection, nowMs);
     this.#relieved.clear();
   }
 
-  /**
-   * Once a second: where a nearly complete piece waits for slow peers and nothing comes, asks a quicker one for its last
-   * blocks too, so that no piece is held hostage.
-   */
-  relieveHostages(nowMs: number): void {
-    for (const begun of this.table.begun) {
-      if (!isHostage(begun, nowMs)) continue;
-      for (let block = 0; block < begun.blockCount; block++) {
-        if (!this.#endGame.mayAskMore(begun, block)) continue;
-        const quicker = this.#roomiest(begun, block, nowMs);
-        if (quicker === null || !this.#endGame.isQuicker(quicker, begun, block, nowMs)) continue;
-        this.#ask(quicker, begun, block, nowMs);
-        this.#sink.touch(quicker);
-      }
-    }
+  /** What is wanted, and by when, has changed. */
+  handleWishes(): void {
+    this.#due = "all";
   }
 
   /** Counts everything anew, and throws where the books do not agree. */
@@ -210,10 +155,10 @@ export class Downloader {
       connections: [...this.#connections.values()],
       picker: this.picker,
       table: this.table,
-      storing: [...this.#storing.keys()],
-      buffers: [...this.#buffers.keys()],
-      buffersInUse: this.#pool.inUse,
-      isWaiting: this.#allowedAtMs < Infinity,
+      storing: [...this.#assembly.storing],
+      buffers: [...this.#assembly.filling],
+      buffersInUse: this.#assembly.buffersInUse,
+      isWaiting: this.#requester.isWaiting,
       nowMs,
     });
   }
@@ -246,275 +191,136 @@ export class Downloader {
     handleAnswer(connection, this.table.receivedAskedAtMs, nowMs);
     begun!.progressAtMs = nowMs;
     begun!.data.set(buffer.subarray(start, end), begin);
-    if (begun!.received === begun!.blockCount) this.#store(begun!);
+    if (begun!.received === begun!.blockCount) this.#complete(begun!);
   }
 
-  /** A peer will not send a block. @returns whether it has to be asked of another */
+  /** Goes on with pieces that an earlier run began; those that are not wanted are left out. */
+  restore(pieces: readonly PartialPiece[], nowMs: number): void {
+    for (const partial of pieces) {
+      const begun = this.#assembly.restore(partial, nowMs);
+      if (begun !== null && begun.received === begun.blockCount) this.#complete(begun);
+    }
+  }
+
+  /** See {@linkcode Assembly.partialPieces}. */
+  partialPieces(): PartialPiece[] {
+    return this.#assembly.partialPieces();
+  }
+
+  /** A peer will not send a block. */
   handleReject(
     connection: Connection,
     piece: number,
     begin: number,
     length: number,
     nowMs: number,
-  ): boolean {
+  ): void {
     const begun = this.table.piece(piece);
     const block = this.#geometry.blockAt(piece, begin, length);
-    if (begun === undefined || block < 0) return false;
+    if (begun === undefined || block < 0) return;
     // What we cancelled is rejected too, and so is everything with a choke: neither is a refusal.
-    if (!this.table.wasAsked(connection.requests, begun, block)) return false;
+    if (!this.table.wasAsked(connection.requests, begun, block)) return;
     if (!connection.isChoking) connection.askAgainAtMs = nowMs + REJECT_PAUSE_MS;
-    this.#notePause(connection, nowMs);
-    const isLost = this.table.giveBack(connection.requests, begun, block, nowMs);
-    if (isLost) this.#stats.requeuedBlocks++;
-    return isLost;
+    this.#requester.notePause(connection, nowMs);
+    if (!this.table.giveBack(connection.requests, begun, block, nowMs)) return;
+    this.#stats.requeuedBlocks++;
+    this.#due = "all";
   }
 
-  /** A peer choked us. @returns whether blocks have to be asked of others */
-  handleChoked(connection: Connection, nowMs: number): boolean {
+  /** A peer choked us. */
+  handleChoked(connection: Connection, nowMs: number): void {
     // With BEP 6 each request is still answered or rejected; what comes in spite of the choke is welcome.
     const { requests } = connection;
     if (!connection.isFast) connection.unaskedBlocks -= requests.live + requests.late;
-    const lost = connection.isFast
-      ? this.table.expire(requests, nowMs)
-      : this.table.giveBackAll(requests, nowMs);
-    this.#stats.addRequeued(lost);
-    return lost > 0;
+    this.#handleLost(
+      connection.isFast
+        ? this.table.expire(requests, nowMs)
+        : this.table.giveBackAll(requests, nowMs),
+    );
   }
 
-  /** A connection is over. @returns whether blocks have to be asked of others */
-  handleClosed(connection: Connection, nowMs: number): boolean {
-    const lost = this.table.close(connection.requests, nowMs);
-    this.#stats.addRequeued(lost);
-    return lost > 0;
+  /** A peer lets us ask. Lost blocks may wait for this, beyond what its pipeline takes. */
+  handleUnchoked(): void {
+    if (this.table.lostCount > 0) this.#due = "all";
+  }
+
+  /** A peer has one more piece, of which blocks may wait for that. */
+  handleHave(connection: Connection, piece: number): void {
+    const begun = this.table.piece(piece);
+    if (begun === undefined || begun.missing === 0) return;
+    this.#requester.handleHas(connection);
+    if (begun.lost > 0) this.#due = "all";
+  }
+
+  /** A peer said anew what it has. */
+  handleHasReplaced(connection: Connection): void {
+    this.#requester.handleHas(connection);
+    this.handleUnchoked();
+  }
+
+  /** A connection is over. */
+  handleClosed(connection: Connection, nowMs: number): void {
+    this.#handleLost(this.table.close(connection.requests, nowMs));
+    this.#requester.handleClosed(connection);
+  }
+
+  /** Once a second: looks at every peer and every pipeline. */
+  handleTick(nowMs: number): void {
+    for (const connection of this.#connections.values()) this.#look(connection, nowMs);
+    this.#requester.relieveHostages(nowMs);
+    this.#due = "all";
   }
 
   /**
-   * Once a second and connection: follows its rate, and gives up on what it owes for longer than that rate leads
-   * one to expect. Late answers stay welcome.
+   * What became of a piece.
    *
-   * @returns whether blocks have to be asked of others
+   * @returns whether we have the piece now
    */
-  handleTick(connection: Connection, nowMs: number): boolean {
+  handleStored(piece: number, outcome: StoreOutcome, nowMs: number): boolean {
+    const liars = this.#assembly.settle(piece, outcome);
+    const isStored = outcome === "stored";
+    if (isStored) {
+      this.#have.set(piece);
+      this.picker.clearDeadline(piece);
+      this.#stats.verifiedBytes += this.#geometry.pieceBytes(piece);
+      if (this.#have.isFull) this.#assembly.trim();
+    }
+    if (this.#due === "nothing" && (!isStored || this.#requester.isShortOfMemory)) {
+      this.#due = "hungry";
+    }
+    for (const identity of liars) this.#sink.ban(identity, nowMs);
+    return isStored;
+  }
+
+  /**
+   * Follows a peer's rate, and gives up on what it owes for longer than that rate leads one to expect. Late answers stay
+   * welcome.
+   */
+  #look(connection: Connection, nowMs: number): void {
     const { requests } = connection;
     followRate(connection, nowMs);
-    if (requests.live + requests.late === 0) return false;
+    if (requests.live + requests.late === 0) return;
     const patienceMs = answerMs(connection, connection.pipelineBlocks);
     const isStalled = nowMs - connection.lastBlockAtMs >= patienceMs;
     if (isStalled) snub(connection, nowMs);
     connection.unaskedBlocks -= this.table.forgetLate(requests, nowMs - patienceMs);
-    const lost = this.table.expire(requests, nowMs, isStalled ? Infinity : nowMs);
-    this.#stats.addRequeued(lost);
-    return lost > 0;
+    this.#handleLost(this.table.expire(requests, nowMs, isStalled ? Infinity : nowMs));
   }
 
-  /**
-   * What became of a piece: stored, not what the torrent says it is, or not storable now.
-   *
-   * @returns whether we have the piece now
-   */
-  handleStored(
-    piece: number,
-    outcome: "stored" | "corrupt" | "failed",
-    nowMs: number,
-  ): boolean {
-    const { begun, buffer } = this.#storing.get(piece)!;
-    this.#storing.delete(piece);
-    const liars = this.#judge(begun, outcome);
-    this.#pool.release(buffer);
-    if (outcome === "stored") {
-      this.#have.set(piece);
-      this.picker.clearDeadline(piece);
-      this.#stats.verifiedBytes += this.#geometry.pieceBytes(piece);
-      if (this.#have.isFull) this.#pool.trim();
-    } else {
-      this.picker.giveBack(piece);
-    }
-    for (const identity of liars) this.#sink.ban(identity, nowMs);
-    return outcome === "stored";
+  #complete(begun: BegunPiece): void {
+    this.#assembly.complete(begun);
+    this.#sink.storePiece(begun.piece, begun.data);
   }
 
-  /** Who is to be banned, now that a piece was stored or failed its hash. */
-  #judge(begun: BegunPiece, outcome: "stored" | "corrupt" | "failed"): string[] {
-    const { piece, data, senders } = begun;
-    if (outcome === "stored") return this.#suspects.handleVerified(piece, data, BLOCK_BYTES);
-    if (outcome === "failed") return [];
-    this.#stats.wasted.corrupt += data.length;
-    const senderOf = (block: number) => this.#sink.identityOf(senders[block]!);
-    return this.#suspects.handleCorrupt(piece, data, BLOCK_BYTES, senderOf);
-  }
-
-  /** A begun piece with missing blocks that the peer has, beginning one where there is none or one is due sooner. */
-  #pieceFor(connection: Connection, nowMs: number): BegunPiece | null {
-    const { picker } = this;
-    const { has } = connection;
-    let best: BegunPiece | null = null;
-    let bestAtMs = Infinity;
-    for (const begun of this.table.withMissing) {
-      if (!has.has(begun.piece) || !this.#canAsk(connection, begun)) continue;
-      const dueAtMs = picker.deadlineOf(begun.piece) ?? Infinity;
-      if (best === null || dueAtMs < bestAtMs) {
-        best = begun;
-        bestAtMs = dueAtMs;
-      }
-      if (!picker.hasDeadlines) break;
-    }
-    const urgent = picker.pickUrgent(has);
-    const isUrgent = urgent >= 0 && picker.deadlineOf(urgent)! < bestAtMs;
-    if (best !== null && !isUrgent) return best;
-    const piece = isUrgent ? urgent : picker.pick(has, connection.prospects);
-    return piece < 0 ? best : this.#begin(piece, connection, nowMs) ?? best;
-  }
-
-  /** Begins a piece, if there is memory for it. */
-  #begin(piece: number, connection: Connection, nowMs: number): BegunPiece | null {
-    const buffer = this.#pool.acquire() ?? this.#abandonOne();
-    if (buffer === null) {
-      this.#isShortOfMemory = true;
-      return null;
-    }
-    this.picker.begin(piece);
-    this.#buffers.set(piece, buffer);
-    const begun = this.table.begin(piece, buffer.subarray(0, this.#geometry.pieceBytes(piece)));
-    begun.progressAtMs = nowMs;
-    if (this.#suspects.has(piece)) begun.soleConnection = connection.id;
-    return begun;
-  }
-
-  /**
-   * Whether a connection may be asked for blocks of this piece. One that failed its hash is fetched from one peer alone
-   * as long as that lets us ask: then either it verifies, which names who lied, or the one who lied is known.
-   */
-  #isFor(connection: Connection, begun: BegunPiece): boolean {
-    if (begun.soleConnection < 0 || begun.soleConnection === connection.id) return true;
-    const sole = this.#connections.get(begun.soleConnection);
-    return sole === undefined || sole.isChoking || sole.isSnubbed;
-  }
-
-  /**
-   * Asks for every block that was lost, each of the peer with the most room; beyond its pipeline if need be, for
-   * these blocks were due already, and no piece is to wait for a line that is free only later.
-   */
-  #askForLost(nowMs: number): void {
-    for (const begun of this.table.withMissing) {
-      for (let block = begun.cursor; block < begun.blockCount; block++) {
-        if (begun.states[block] !== MISSING || begun.lostAtMs[block]! < 0) continue;
-        const connection = this.#roomiest(begun, block, nowMs);
-        if (connection === null) continue;
-        if (connection.requests.live === 0) connection.lastBlockAtMs = nowMs;
-        this.#ask(connection, begun, block, nowMs);
-        this.#sink.touch(connection);
-      }
-    }
-  }
-
-  /** Of the peers that would send this block, the one with the most room; null where there is none. */
-  #roomiest(begun: BegunPiece, block: number, nowMs: number): Connection | null {
-    let best: Connection | null = null;
-    for (const connection of this.#connections.values()) {
-      if (!canBeAsked(connection, nowMs) || !connection.has.has(begun.piece)) continue;
-      if (!this.#isFor(connection, begun)) continue;
-      if (connection.requests.live >= requestsMax(connection)) continue;
-      if (this.table.wasAsked(connection.requests, begun, block)) continue;
-      if (best === null || room(connection) > room(best)) best = connection;
-    }
-    return best;
-  }
-
-  /** Whether some missing block of the piece is not one that this peer still owes us, late. */
-  #canAsk(connection: Connection, begun: BegunPiece): boolean {
-    if (!this.#isFor(connection, begun)) return false;
-    if (connection.requests.late === 0) return true;
-    for (let block = begun.cursor; block < begun.blockCount; block++) {
-      if (
-        begun.states[block] === MISSING && !this.table.wasAsked(connection.requests, begun, block)
-      ) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  /** Asks for missing blocks of one piece, in order, as far as the pipeline goes. @returns how many */
-  #askMissing(connection: Connection, begun: BegunPiece, nowMs: number): number {
-    const { requests } = connection;
-    let asked = 0;
-    let block = this.table.firstMissing(begun);
-    for (; block < begun.blockCount && requests.live < connection.pipelineBlocks; block++) {
-      if (!this.#isAllowed(nowMs)) break;
-      if (begun.states[block] !== MISSING) continue;
-      if (requests.late > 0 && this.table.wasAsked(requests, begun, block)) continue;
-      this.#ask(connection, begun, block, nowMs);
-      asked++;
-      if (begun.missing === 0) break;
-    }
-    return asked;
-  }
-
-  /**
-   * Asks for blocks that others were asked for, when there is nothing else left to ask of anybody: a few, of a
-   * connection that is about to be idle, and those first that would otherwise come last.
-   */
-  #fillInEndGame(connection: Connection, nowMs: number): number {
-    if (this.picker.reachableCount > 0) return 0;
-    const { requests } = connection;
-    // Nothing is known yet of a peer that was never asked: then it is given the chance.
-    const isNew = connection.downloadedBytes === 0 && !connection.isSnubbed &&
-      requests.live + requests.late === 0;
-    let asked = 0;
-    while (requests.live < END_GAME_PIPELINE_BLOCKS) {
-      const latest = this.#endGame.latestBlock(connection, isNew, nowMs);
-      if (latest === null) break;
-      this.#ask(connection, latest.begun, latest.block, nowMs);
-      asked++;
-    }
-    return asked;
-  }
-
-  /** Whether the limit allows to ask for one more block; if not, it is noted when it will. */
-  #isAllowed(nowMs: number): boolean {
-    if (this.#bucket === null || this.#bucket.has(BLOCK_BYTES, nowMs)) return true;
-    this.#allowedAtMs = this.#bucket.readyAtMs(BLOCK_BYTES, nowMs);
-    return false;
-  }
-
-  #ask(connection: Connection, begun: BegunPiece, block: number, nowMs: number): void {
-    const { requests } = connection;
-    this.#bucket?.spend(BLOCK_BYTES, nowMs);
-    const dueAtMs = nowMs + answerMs(connection, requests.live + 1);
-    this.table.ask(requests, begun, block, nowMs, dueAtMs);
-    const bytes = this.#geometry.blockBytes(begun.piece, block);
-    connection.writer.request(begun.piece, block * BLOCK_BYTES, bytes);
-  }
-
-  /** Frees the buffer of a begun piece that nobody is asked for a block of; null where there is none. */
-  #abandonOne(): Uint8Array<ArrayBuffer> | null {
-    let least: BegunPiece | null = null;
-    for (const begun of this.table.withMissing) {
-      if (begun.missing + begun.received < begun.blockCount) continue;
-      if (least === null || begun.received < least.received) least = begun;
-    }
-    if (least === null) return null;
-    for (let block = 0; block < least.blockCount; block++) {
-      if (least.states[block] !== RECEIVED) continue;
-      this.#stats.wasted.abandoned += this.#geometry.blockBytes(least.piece, block);
-    }
-    this.table.end(least);
-    this.picker.giveBack(least.piece);
-    const buffer = this.#buffers.get(least.piece)!;
-    this.#buffers.delete(least.piece);
-    return buffer;
-  }
-
-  #store(begun: BegunPiece): void {
-    const { piece } = begun;
-    this.table.end(begun);
-    this.#storing.set(piece, { begun, buffer: this.#buffers.get(piece)! });
-    this.#buffers.delete(piece);
-    this.#sink.storePiece(piece, begun.data);
+  /** So many blocks have to be asked of others. */
+  #handleLost(blocks: number): void {
+    if (blocks === 0) return;
+    this.#stats.addRequeued(blocks);
+    this.#due = "all";
   }
 
   #handleUnasked(connection: Connection, piece: number, block: number, bytes: number): void {
-    const isHere = this.#have.has(piece) || this.#storing.has(piece) ||
+    const isHere = this.#have.has(piece) || this.#assembly.isStoring(piece) ||
       this.table.piece(piece)?.states[block] === RECEIVED;
     if (isHere) this.#stats.wasted.duplicate += bytes;
     else this.#stats.wasted.unasked += bytes;

@@ -7,21 +7,19 @@
  * @module
  */
 
+import type { PartialPiece } from "./assembly.ts";
 import { Admission, type Refusal, type Verdict } from "./admission.ts";
 import type { Bitfield } from "./bitfield.ts";
-import { CHOKE_ROUND_MS, Choker } from "./choker.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import { Downloader } from "./downloader.ts";
 import { PeerProtocolError } from "./errors.ts";
 import { Interest } from "./interest.ts";
 import type { Arrival, CloseReason, ManagerOptions, ManagerSink } from "./manager_options.ts";
 import { formatAddress, type PeerAddress, PeerBook } from "./peer_book.ts";
-import { worstConnection } from "./peer_priority.ts";
 import { adaptPipeline } from "./pipeline.ts";
+import { Serving } from "./serving.ts";
 import { describeSwarm, type SwarmStatistics } from "./statistics.ts";
 import { SwarmStats } from "./stats.ts";
-import { SuperSeeder } from "./super_seeder.ts";
-import { UploadSlots } from "./upload_slots.ts";
 import { Uploader } from "./uploader.ts";
 
 /** How often rates, stalls and dials are looked at while there is anything to look at. */
@@ -45,13 +43,6 @@ const DOWNLOAD_MEMORY_BYTES = 64 * 1024 * 1024;
 /** Bytes of spans read for upload that are kept unless told otherwise. */
 const UPLOAD_MEMORY_BYTES = 32 * 1024 * 1024;
 
-/**
- * Peers that the only seed serves at least: with fewer, the uplinks of those who get each piece first are what the swarm
- * waits for. Of a seed and 50 leechers at 4 MB/s, the last was complete after 1.25 times the bound with 4, after 1.20
- * with 8 (`tests/sim/distribution.ts`).
- */
-const SUPER_SEED_SLOTS_MIN = 8;
-
 /** Connections of one torrent unless told otherwise. */
 export const CONNECTIONS_MAX_DEFAULT = 100;
 
@@ -61,35 +52,30 @@ const ENDED: Verdict = { refusal: "full" };
 /** One torrent's swarm. */
 export class Manager {
   /** What happened so far. */
-  readonly stats: SwarmStats = new SwarmStats();
+  readonly stats: SwarmStats;
   readonly #options: ManagerOptions;
   readonly #sink: ManagerSink;
   readonly #have: Bitfield;
   readonly #connections = new Map<number, Connection>();
   readonly #book = new PeerBook();
-  readonly #choker: Choker;
   readonly #downloader: Downloader;
   readonly #uploader: Uploader;
   readonly #interest: Interest;
   readonly #admission: Admission;
-  readonly #slots: UploadSlots;
+  readonly #serving: Serving;
   readonly #events: ConnectionEvents;
   readonly #touched: Connection[] = [];
-  #superSeeder: SuperSeeder | null = null;
-  #shouldFillAll = false;
   /** Whether something is wanted and not here. */
   #isOpen: boolean;
   #isEnded = false;
   #nextId = 0;
   #nextTickMs = 0;
-  #nextChokeMs = 0;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
     this.#sink = options.sink;
     this.#have = options.have;
-    this.#slots = new UploadSlots(options.uploadBucket?.bytesPerSecond ?? null);
-    this.#choker = new Choker(() => this.#slotCount, options.random);
+    this.stats = options.stats ?? new SwarmStats();
     this.#admission = new Admission(options.peerId, this.#connectionsMax, this.#connections);
     const { geometry, have, random } = options;
     const connections = this.#connections;
@@ -119,9 +105,21 @@ export class Manager {
       bucket: options.uploadBucket ?? null,
       sink: { touch, readSpan: (...span) => this.#sink.readSpan(...span) },
     });
+    const { picker } = this.#downloader;
+    this.#serving = new Serving({
+      geometry,
+      have,
+      picker,
+      connections,
+      limitBytesPerSecond: options.uploadBucket?.bytesPerSecond ?? null,
+      random,
+      isSeed: () => !this.#isOpen,
+      handleChoking: (connection) => this.#uploader.handleChoking(connection),
+      touch,
+    });
     this.#interest = new Interest({
       have,
-      picker: this.#downloader.picker,
+      picker,
       isUploadOnly: options.isUploadOnly ?? false,
       touch,
     });
@@ -154,16 +152,7 @@ export class Manager {
    * once before any leaves us twice (BEP 16). Has no effect while we lack something.
    */
   superSeed(isOn: boolean, nowMs: number): void {
-    if (isOn === (this.#superSeeder !== null) || !this.#have.isFull) return;
-    if (isOn) {
-      const { geometry, random } = this.#options;
-      const { picker } = this.#downloader;
-      const touch = (connection: Connection) => this.#touch(connection);
-      this.#superSeeder = new SuperSeeder({ geometry, picker, random, touch });
-      return;
-    }
-    this.#superSeeder!.end();
-    this.#superSeeder = null;
+    this.#serving.superSeed(isOn);
     this.#drain(nowMs);
   }
 
@@ -177,7 +166,7 @@ export class Manager {
     this.#isOpen = this.#interest.isOpen;
     for (const connection of this.#connections.values()) this.#interest.recount(connection);
     this.#closeUseless(nowMs);
-    this.#shouldFillAll = true;
+    this.#downloader.handleWishes();
     this.#drain(nowMs);
   }
 
@@ -190,7 +179,7 @@ export class Manager {
   setDeadline(piece: number, atMs: number | null, nowMs: number): void {
     if (atMs === null) return this.#downloader.picker.clearDeadline(piece);
     if (!this.#have.has(piece)) this.#downloader.picker.setDeadline(piece, atMs);
-    this.#shouldFillAll = true;
+    this.#downloader.handleWishes();
     this.#drain(nowMs);
   }
 
@@ -199,6 +188,26 @@ export class Manager {
     const { stats } = this;
     const { picker } = this.#downloader;
     return describeSwarm(stats, this.#have, picker, this.#connections.values(), nowMs);
+  }
+
+  /** Goes on with pieces that an earlier run began. **Ownership**: copied. */
+  restore(pieces: readonly PartialPiece[], nowMs: number): void {
+    this.#downloader.restore(pieces, nowMs);
+    this.#drain(nowMs);
+  }
+
+  /**
+   * The pieces of which some blocks are here and that are not stored, for {@linkcode restore} of another run.
+   *
+   * **Ownership**: the data are views; nothing changes them after {@linkcode end}.
+   */
+  partialPieces(): PartialPiece[] {
+    return this.#downloader.partialPieces();
+  }
+
+  /** The peers that are known, banned ones apart: for whoever goes on with the torrent. */
+  knownPeers(): PeerAddress[] {
+    return this.#book.addresses();
   }
 
   /** Whether more peers would be welcome: fewer are connected or known than could be. */
@@ -213,7 +222,7 @@ export class Manager {
     if (this.#isEnded || (isAlone && this.#book.nextDialAtMs() === Infinity)) return Infinity;
     return Math.min(
       this.#nextTickMs,
-      this.#nextChokeMs,
+      this.#serving.nextRoundMs,
       this.#uploader.nextDeadlineMs,
       this.#downloader.nextDeadlineMs,
     );
@@ -258,7 +267,9 @@ export class Manager {
     });
     this.#connections.set(id, connection);
     this.#admission.note(connection);
-    this.#greet(connection);
+    const { listenPort, version } = this.#options;
+    if (connection.isExtended) connection.sendExtensionHandshake(listenPort, version);
+    this.#serving.greet(connection);
     this.#drain(nowMs);
     return connection;
   }
@@ -306,9 +317,6 @@ export class Manager {
       this.#sink.pieceDone(piece);
       this.#isOpen &&= this.#interest.isOpen;
       if (!this.#isOpen) this.#closeUseless(nowMs);
-      if (this.#downloader.isShortOfMemory) this.#shouldFillAll = true;
-    } else {
-      this.#shouldFillAll = true;
     }
     this.#drain(nowMs);
   }
@@ -322,21 +330,15 @@ export class Manager {
   /** The time of {@linkcode nextDeadlineMs} has come. */
   handleDeadline(nowMs: number): void {
     if (nowMs >= this.#uploader.nextDeadlineMs) this.#uploader.handleDeadline(nowMs);
-    if (nowMs >= this.#downloader.nextDeadlineMs) this.#shouldFillAll = true;
     if (nowMs >= this.#nextTickMs) {
       this.#nextTickMs = nowMs + TICK_MS;
       for (const connection of this.#connections.values()) this.#tick(connection, nowMs);
-      this.#downloader.relieveHostages(nowMs);
-      this.#superSeeder?.handleTick(nowMs);
-      this.#serveWaiting(nowMs);
-      this.#shouldFillAll = true;
+      this.#downloader.handleTick(nowMs);
+      this.#serving.handleTick(nowMs);
       this.#makePlace(nowMs);
       this.#dial(nowMs);
     }
-    if (nowMs >= this.#nextChokeMs) {
-      this.#nextChokeMs = nowMs + CHOKE_ROUND_MS;
-      this.#handleChokeRound(nowMs);
-    }
+    if (nowMs >= this.#serving.nextRoundMs) this.#serving.handleRound(nowMs);
     this.#drain(nowMs);
   }
 
@@ -354,53 +356,30 @@ export class Manager {
     this.#downloader.audit(nowMs);
   }
 
-  get #slotCount(): number {
-    const { count } = this.#slots;
-    return this.#superSeeder === null ? count : Math.max(count, SUPER_SEED_SLOTS_MIN);
-  }
-
   get #connectionsMax(): number {
     return this.#options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT;
-  }
-
-  #greet(connection: Connection): void {
-    const { writer } = connection;
-    const { listenPort, version } = this.#options;
-    if (connection.isExtended) connection.sendExtensionHandshake(listenPort, version);
-    const showsNothing = this.#superSeeder !== null || this.#have.isEmpty;
-    if (connection.isFast && showsNothing) writer.haveNone();
-    else if (connection.isFast && this.#have.isFull) writer.haveAll();
-    else if (!showsNothing) writer.bitfield(this.#have.bytes);
-    this.#touch(connection);
-    if (this.#superSeeder === null) return;
-    this.#superSeeder.add(connection);
-    connection.isLured = true;
-    this.#serveWaiting(connection.nowMs);
   }
 
   #makeEvents(): ConnectionEvents {
     const downloader = this.#downloader;
     const uploader = this.#uploader;
     const interest = this.#interest;
+    const serving = this.#serving;
     return {
-      handleChoked: (connection) => {
-        if (downloader.handleChoked(connection, connection.nowMs)) this.#shouldFillAll = true;
-      },
-      // Lost blocks may wait for this, beyond what the pipeline takes.
-      handleUnchoked: () => {
-        this.#shouldFillAll = true;
-      },
+      handleChoked: (connection) => downloader.handleChoked(connection, connection.nowMs),
+      handleUnchoked: () => downloader.handleUnchoked(),
       // One that wants nothing any more is not choked before the round ends: interest may flip.
-      handleInterest: (connection) => this.#serveWaiting(connection.nowMs),
+      handleInterest: (connection) => serving.serveWaiting(connection.nowMs),
       handleHave: (connection, piece) => {
         interest.handleHave(connection, piece);
-        if ((downloader.table.piece(piece)?.missing ?? 0) > 0) this.#shouldFillAll = true;
-        this.#superSeeder?.handleHave(connection, piece, connection.nowMs);
+        downloader.handleHave(connection, piece);
+        serving.handleHave(connection, piece);
       },
       handleHasReplacing: (connection) => interest.uncount(connection),
       handleHasReplaced: (connection) => {
         interest.count(connection);
-        this.#superSeeder?.show(connection, connection.nowMs);
+        downloader.handleHasReplaced(connection);
+        serving.handleHasReplaced(connection);
       },
       handleRequest: (connection, piece, begin, length) =>
         uploader.handleRequest(connection, piece, begin, length),
@@ -408,11 +387,8 @@ export class Manager {
         uploader.handleCancel(connection, piece, begin, length),
       handlePiece: (connection, piece, begin, buffer, start, end) =>
         downloader.handlePiece(connection, piece, begin, buffer, start, end),
-      handleReject: (connection, piece, begin, length) => {
-        if (downloader.handleReject(connection, piece, begin, length, connection.nowMs)) {
-          this.#shouldFillAll = true;
-        }
-      },
+      handleReject: (connection, piece, begin, length) =>
+        downloader.handleReject(connection, piece, begin, length, connection.nowMs),
     };
   }
 
@@ -437,45 +413,6 @@ export class Manager {
     this.#drain(nowMs);
   }
 
-  /** Gives the slots that nobody uses to those who wait, at once and not when the round ends. */
-  #serveWaiting(nowMs: number): void {
-    for (;;) {
-      const connections = this.#connections.values();
-      const next = this.#choker.chooseNext(connections, !this.#isOpen, nowMs);
-      if (next === null) return;
-      this.#setChoking(next, false, nowMs);
-    }
-  }
-
-  #handleChokeRound(nowMs: number): void {
-    let bytesPerSecond = 0;
-    let waiting = 0;
-    for (const connection of this.#connections.values()) {
-      bytesPerSecond += connection.upRate.bytesPerSecond(nowMs);
-      if (connection.isWanting && connection.amChoking) waiting++;
-    }
-    this.#slots.handleRound(bytesPerSecond, waiting);
-    const chosen = this.#choker.choose(this.#connections.values(), !this.#isOpen, nowMs);
-    for (const connection of this.#connections.values()) {
-      this.#setChoking(connection, !chosen.has(connection), nowMs);
-    }
-  }
-
-  #setChoking(connection: Connection, isChoking: boolean, nowMs: number): void {
-    if (connection.amChoking === isChoking) return;
-    connection.amChoking = isChoking;
-    connection.chokeChangedAtMs = nowMs;
-    if (isChoking) {
-      connection.writer.choke();
-      this.#uploader.handleChoking(connection);
-      this.#superSeeder?.handleChoked(connection);
-    } else {
-      connection.writer.unchoke();
-      this.#superSeeder?.show(connection, nowMs);
-    }
-    this.#touch(connection);
-  }
-
   #tick(connection: Connection, nowMs: number): void {
     if (nowMs - connection.lastReceivedAtMs >= SILENCE_MS_MAX) {
       return this.#close(connection, "silent", "nothing came for three minutes", nowMs);
@@ -484,12 +421,11 @@ export class Manager {
       connection.writer.keepAlive();
       this.#touch(connection);
     }
-    this.#downloader.handleTick(connection, nowMs);
   }
 
   #ban(identity: string, nowMs: number): void {
-    const { address, connections } = this.#admission.ban(identity);
-    this.#book.ban(address);
+    const { addresses, connections } = this.#admission.ban(identity);
+    for (const address of addresses) this.#book.ban(address);
     for (const connection of connections) {
       this.#close(connection, "corrupt", "it sent data that fails its hash", nowMs);
     }
@@ -511,8 +447,8 @@ export class Manager {
     connection.close();
     this.#connections.delete(connection.id);
     this.#interest.uncount(connection);
-    this.#superSeeder?.remove(connection);
-    if (this.#downloader.handleClosed(connection, nowMs)) this.#shouldFillAll = true;
+    this.#serving.handleClosed(connection);
+    this.#downloader.handleClosed(connection, nowMs);
     connection.uploads.clear();
     this.stats.receivedBytes += connection.receivedBytes;
     this.stats.sentBytes += connection.writer.takenBytes;
@@ -520,14 +456,13 @@ export class Manager {
       reason !== "protocol";
     this.#book.handleClosed(connection.address, isGood, reason === "useless", nowMs);
     this.#sink.closed(connection, reason, message);
-    if (!this.#isEnded) this.#serveWaiting(nowMs);
+    if (!this.#isEnded) this.#serving.serveWaiting(nowMs);
   }
 
   /** Closes a connection that is of no use where all places are taken and other peers wait to be dialled. */
   #makePlace(nowMs: number): void {
     if (this.#connections.size < this.#connectionsMax || !this.#book.isWaiting(nowMs)) return;
-    const query = { newcomer: null, self: null, nowMs };
-    const useless = worstConnection(this.#connections.values(), query);
+    const useless = this.#admission.leastUseful(nowMs);
     if (useless === null) return;
     this.#close(useless, "useless", "other peers wait for its place", nowMs);
   }
@@ -548,11 +483,7 @@ export class Manager {
 
   /** Ends an input: asks others for what was lost, then has every connection that was written to flushed. */
   #drain(nowMs: number): void {
-    if (this.#shouldFillAll && !this.#isEnded) {
-      this.#shouldFillAll = false;
-      this.#downloader.fillAll(nowMs);
-    }
-    this.#downloader.fillRelieved(nowMs);
+    this.#downloader.fillDue(nowMs);
     for (let i = 0; i < this.#touched.length; i++) {
       const connection = this.#touched[i]!;
       connection.isTouched = false;

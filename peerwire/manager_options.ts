@@ -9,6 +9,7 @@ import type { Bitfield } from "./bitfield.ts";
 import type { Connection } from "./connection.ts";
 import type { PeerAddress } from "./peer_book.ts";
 import type { TokenBucket } from "./rate.ts";
+import type { SwarmStats } from "./stats.ts";
 
 /** Why a connection ended. */
 export type CloseReason =
@@ -67,6 +68,8 @@ export interface ManagerOptions {
   readonly uploadBucket?: TokenBucket;
   /** The limit of payload that is asked for. */
   readonly downloadBucket?: TokenBucket;
+  /** Where what happens is counted: that of an earlier manager where this one goes on with its torrent. */
+  readonly stats?: SwarmStats;
   /** Who does what is asked. */
   readonly sink: ManagerSink;
 }

@@ -19,6 +19,7 @@
  * @module
  */
 
+export type { PartialPiece } from "./assembly.ts";
 export { Bitfield } from "./bitfield.ts";
 export { dialPeer, type Greeted, greetPeer, PeerSocket } from "./conn_deno.ts";
 export {

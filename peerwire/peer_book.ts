@@ -65,6 +65,11 @@ export class PeerBook {
     return this.#dialling;
   }
 
+  /** The addresses of all known peers. */
+  addresses(): PeerAddress[] {
+    return Array.from(this.#peers.values(), ({ host, port }) => ({ host, port }));
+  }
+
   /** Remembers a peer. @returns whether it was unknown, is not banned and found room */
   add(address: PeerAddress): boolean {
     const key = formatAddress(address);

@@ -9,9 +9,10 @@
 
 import { Bitfield } from "./bitfield.ts";
 import { Deadlines } from "./deadlines.ts";
+import type { MarkSet } from "./mark_set.ts";
 import { checkPriority, PRIORITY, type Priority } from "./priorities.ts";
 import { GROUP_PIECES, Prospects } from "./prospects.ts";
-import { LEVELS, Rarity, RESTING } from "./rarity.ts";
+import { LEVELS, PROBES_MAX, Rarity, RESTING } from "./rarity.ts";
 
 /** Pieces that a newcomer is to draw by lot: rare ones come slowly, and it should soon have something to give. */
 export const RANDOM_FIRST_PIECES = 4;
@@ -49,8 +50,8 @@ export interface PickerOptions {
  * costs O(1).
  *
  * **Exact**: whether a peer has anything to pick, always; so are deadlines, priorities and sequential order. The
- * rarest piece, where it is among the first 64 of its priority that leechers have, or where the peer has no
- * more than 32 of that priority. Else it is the rarest of some 60 that are drawn.
+ * rarest piece, where it is among the first 64 of its priority that leechers have (256 for a peer that often has one
+ * of them), or where the peer has no more than 32 of that priority. Else it is the rarest of some 60 that are drawn.
  *
  * **Cost**: {@linkcode addHave}, {@linkcode begin}, {@linkcode giveBack} and {@linkcode setPriority} O(1).
  * {@linkcode pick} with a peer's {@linkcode Prospects} is bounded whatever the number of pieces, but for a walk
@@ -257,8 +258,10 @@ export class Picker {
 
   #pickAt(level: number, has: Bitfield, prospects: Prospects | null): number {
     const isByLot = this.#begun.count < this.#randomFirstPieces;
-    if (!this.isSequential && !isByLot) {
-      const piece = this.#rarity.find(level, has);
+    // Few pieces are all compared, which is as exact.
+    if (!this.isSequential && !isByLot && has.count > COMPARED_PIECES) {
+      const piece = this.#rarity.find(level, has, prospects?.probes ?? PROBES_MAX);
+      prospects?.learn(piece >= 0);
       if (piece >= 0) return piece;
     }
     if (prospects === null) {
@@ -296,7 +299,7 @@ export class Picker {
   }
 
   /** The lowest candidate of a level that the peer has; -1 where it has none. */
-  #lowest(level: number, has: Bitfield, groups: Bitfield): number {
+  #lowest(level: number, has: Bitfield, groups: MarkSet): number {
     this.#best = -1;
     for (let group = groups.nextSet(0); group !== -1; group = groups.nextSet(group + 1)) {
       if (this.#look(level, has, group, 0, 1, true) > 0) return this.#best;
@@ -309,7 +312,7 @@ export class Picker {
    * The rarest candidate of a level that the peer has, or any where rarity does not matter; -1 where it has
    * none. With more than a few to compare, only some are.
    */
-  #compare(level: number, has: Bitfield, groups: Bitfield, isByLot: boolean): number {
+  #compare(level: number, has: Bitfield, groups: MarkSet, isByLot: boolean): number {
     this.#best = -1;
     const first = Math.floor(this.#random() * groups.length);
     let compared = this.#lookFrom(level, has, groups, first, groups.length, isByLot);
@@ -331,7 +334,7 @@ export class Picker {
   #lookFrom(
     level: number,
     has: Bitfield,
-    groups: Bitfield,
+    groups: MarkSet,
     first: number,
     end: number,
     isByLot: boolean,

@@ -1,10 +1,11 @@
 /**
- * In which parts of the torrent one peer may have something that we want.
+ * In which parts of the torrent one peer may have something that we want, and how far it is worth to look for it.
  *
  * @module
  */
 
-import { Bitfield } from "./bitfield.ts";
+import { MarkSet } from "./mark_set.ts";
+import { PROBES_MAX, PROBES_MIN } from "./rarity.ts";
 
 /** Pieces that share one mark: eight bytes of a bitfield. */
 export const GROUP_PIECES = 64;
@@ -22,7 +23,9 @@ export const GROUP_PIECES = 64;
  */
 export class Prospects {
   /** By level: the groups in which to look. */
-  readonly groups: readonly Bitfield[];
+  readonly groups: readonly MarkSet[];
+  /** How many of the rarest pieces are looked at for one that this peer has: fewer for one that seldom has any of them. */
+  probes: number = PROBES_MAX;
   /** How many pieces the peer had when this was last right; -1 before. */
   pieceCount = -1;
   /** How many arrivals of the picker are in. */
@@ -31,7 +34,7 @@ export class Prospects {
   /** Made by `Picker.makeProspects`. */
   constructor(pieceCount: number, levels: number) {
     const groupCount = Math.ceil(pieceCount / GROUP_PIECES);
-    this.groups = Array.from({ length: levels }, () => new Bitfield(groupCount));
+    this.groups = Array.from({ length: levels }, () => new MarkSet(groupCount));
   }
 
   /** Hopes for something everywhere. */
@@ -39,6 +42,13 @@ export class Prospects {
     for (const groups of this.groups) groups.setAll();
     this.pieceCount = pieceCount;
     this.arrivalCount = arrivalCount;
+  }
+
+  /** Learns whether a look at the rarest pieces found one that the peer has. */
+  learn(isFound: boolean): void {
+    this.probes = isFound
+      ? Math.min(2 * this.probes, PROBES_MAX)
+      : Math.max(this.probes / 2, PROBES_MIN);
   }
 
   /** Hopes for something around `piece`. */

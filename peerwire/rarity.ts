@@ -6,8 +6,14 @@
 
 import type { Bitfield } from "./bitfield.ts";
 
+/** Into how many parts each bucket is divided, as a power of two. */
+const LEVEL_BITS = 2;
+
 /** Into how many parts each bucket is divided; the first {@linkcode RESTING} are looked for, by level. */
-export const LEVELS = 4;
+export const LEVELS: number = 1 << LEVEL_BITS;
+
+/** What is left of the number of a part within its bucket: the level. */
+const LEVEL_MASK = LEVELS - 1;
 
 /** The part of pieces that nobody looks for. */
 export const RESTING = 3;
@@ -15,8 +21,23 @@ export const RESTING = 3;
 /** The part in which every piece is at first. */
 const LEVEL_INITIAL = 1;
 
-/** How many pieces one call of {@linkcode Rarity.find} looks at before it gives up. */
-export const PROBES_MAX = 64;
+/** How many pieces one call of {@linkcode Rarity.find} looks at in any case. */
+export const PROBES_MIN = 64;
+
+/**
+ * How many it looks at for a peer that has some of them. In front stand the pieces that it lacks: some 100 for a peer
+ * with half of the pieces, of which 64 are being fetched. A power of two times {@linkcode PROBES_MIN}.
+ */
+export const PROBES_MAX = 256;
+
+/** Places in a part up to which a search goes from each to the next: two lines of the cache. */
+const STRIDE_FROM = 32;
+
+/** How a search goes through a larger part: a prime, so that it comes by every place of a part of any other size. */
+const STRIDE = 7919;
+
+/** The stride where the size of the part is a multiple of the other. */
+const STRIDE_ELSE = 7907;
 
 /**
  * Pieces sorted by how many peers have them, and among those by level.
@@ -24,7 +45,10 @@ export const PROBES_MAX = 64;
  * **Shape**: `#order` holds every piece. Part `LEVELS * a + level` is the run of pieces that exactly `a` peers
  * have and that are at that level; `#start` says where each part begins, with one end more. A piece goes
  * into the next part by one swap with the piece at the border, which then moves by one; every move is made
- * of such steps. Within a part the order is random, always.
+ * of such steps. Within a part, pieces that came together are neighbours; so a search begins at a random place and goes
+ * on by strides. Ties are broken by lot so, and what one peer lacks does not stand in front of what it has.
+ *
+ * Each piece's part is kept in `#part`, so that its availability and its level are one access to memory.
  *
  * **Cost**: {@linkcode add} and {@linkcode remove} four steps, {@linkcode setLevel} at most three, whatever
  * the number of pieces and peers. Peers that have everything are not to be counted here: they change no order.
@@ -35,16 +59,15 @@ export class Rarity {
   readonly #order: Uint32Array;
   /** Where each piece stands in `#order`. */
   readonly #position: Uint32Array;
-  readonly #availability: Uint32Array;
-  readonly #level: Uint8Array;
+  /** In which part each piece is: `LEVELS` times its availability, and its level. */
+  readonly #part: Uint32Array;
   readonly #start: number[] = [];
   /** By level: no piece of it has an availability from 1 up to, but without, this one. */
   readonly #lowest: Uint32Array = new Uint32Array(LEVELS).fill(1);
 
   constructor(pieceCount: number, random: () => number) {
     this.#random = random;
-    this.#availability = new Uint32Array(pieceCount);
-    this.#level = new Uint8Array(pieceCount).fill(LEVEL_INITIAL);
+    this.#part = new Uint32Array(pieceCount).fill(LEVEL_INITIAL);
     this.#order = new Uint32Array(pieceCount);
     this.#position = new Uint32Array(pieceCount);
     for (let i = 0; i < pieceCount; i++) this.#order[i] = i;
@@ -62,12 +85,12 @@ export class Rarity {
 
   /** How many peers were counted as having `piece`; 0 for what is no piece. */
   availabilityOf(piece: number): number {
-    return this.#availability[piece] ?? 0;
+    return (this.#part[piece] ?? 0) >>> LEVEL_BITS;
   }
 
   /** The level of `piece`, {@linkcode RESTING} for what is no piece. */
   levelOf(piece: number): number {
-    return this.#level[piece] ?? RESTING;
+    return (this.#part[piece] ?? RESTING) & LEVEL_MASK;
   }
 
   /** How many pieces that are not resting no counted peer has. */
@@ -77,60 +100,58 @@ export class Rarity {
 
   /** One more peer has `piece`. */
   add(piece: number): void {
-    const availability = this.#availability[piece]!;
-    const level = this.#level[piece]!;
-    this.#grow(availability + 1);
-    const part = LEVELS * availability + level;
-    for (let step = 0; step < LEVELS; step++) this.#up(piece, part + step);
-    this.#availability[piece] = availability + 1;
-    if (level !== RESTING) this.#settle(piece);
+    const part = this.#part[piece]!;
+    this.#grow((part >>> LEVEL_BITS) + 1);
+    this.#moveUp(piece, part, part + LEVELS);
   }
 
   /** One peer less has `piece`. */
   remove(piece: number): void {
-    const availability = this.#availability[piece]!;
-    if (availability === 0) throw new RangeError(`Cannot remove peer: nobody has piece ${piece}`);
-    const level = this.#level[piece]!;
-    const part = LEVELS * availability + level;
-    for (let step = 0; step < LEVELS; step++) this.#down(piece, part - step);
-    this.#availability[piece] = availability - 1;
-    if (level !== RESTING) this.#settle(piece);
+    const part = this.#part[piece]!;
+    if (part < LEVELS) throw new RangeError(`Cannot remove peer: nobody has piece ${piece}`);
+    this.#moveDown(piece, part, part - LEVELS);
   }
 
   /** Moves `piece` to another level. */
   setLevel(piece: number, level: number): void {
-    const base = LEVELS * this.#availability[piece]!;
-    let at = this.#level[piece]!;
-    for (; at < level; at++) this.#up(piece, base + at);
-    for (; at > level; at--) this.#down(piece, base + at);
-    this.#level[piece] = level;
-    if (level !== RESTING) this.#settle(piece);
+    const part = this.#part[piece]!;
+    const next = part & ~LEVEL_MASK | level;
+    if (next > part) this.#moveUp(piece, part, next);
+    else this.#moveDown(piece, part, next);
   }
 
   /**
-   * Finds the rarest piece of a level that a peer has, among the first {@linkcode PROBES_MAX} that come into question.
+   * Finds the rarest piece of a level that a peer has, among the first that come into question.
    *
    * A peer that lacks a piece was counted with all that it has, so what no counted peer has does not come
    * into question for it.
    *
+   * @param probes how many pieces it looks at before it gives up
    * @returns the piece, or -1 where it is none of these
    */
-  find(level: number, has: Bitfield): number {
+  find(level: number, has: Bitfield, probes: number): number {
     const start = this.#start;
     const order = this.#order;
-    if (has.isFull && start[level + 1]! > start[level]!) return order[start[level]!]!;
+    const lot = this.#random();
+    const unseen = start[level + 1]! - start[level]!;
+    if (has.isFull && unseen > 0) return order[start[level]! + Math.floor(lot * unseen)]!;
     let part = LEVELS * this.#lowest[level]! + level;
     while (part + 1 < start.length && start[part] === start[part + 1]) part += LEVELS;
-    this.#lowest[level] = (part - level) / LEVELS;
-    let left = PROBES_MAX;
-    for (; part + 1 < start.length; part += LEVELS) {
-      const end = Math.min(start[part + 1]!, start[part]! + left);
-      for (let i = start[part]!; i < end; i++) {
-        const piece = order[i]!;
+    this.#lowest[level] = part >>> LEVEL_BITS;
+    let left = probes;
+    for (; part + 1 < start.length && left > 0; part += LEVELS) {
+      const end = start[part + 1]!;
+      const size = end - start[part]!;
+      if (size === 0) continue;
+      const stride = strideOf(size);
+      let at = start[part]! + Math.floor(lot * size);
+      for (let i = Math.min(size, left); i > 0; i--) {
+        const piece = order[at]!;
         if (has.has(piece)) return piece;
+        at += stride;
+        if (at >= end) at -= size;
       }
-      left -= end - start[part]!;
-      if (left === 0) return -1;
+      left -= size;
     }
     return -1;
   }
@@ -141,31 +162,38 @@ export class Rarity {
     while (this.#start.length < length) this.#start.push(this.#order.length);
   }
 
-  /** Moves `piece`, which is the part's, into the next part. */
-  #up(piece: number, part: number): void {
-    const border = this.#start[part + 1]! - 1;
-    this.#swap(this.#position[piece]!, border);
-    this.#start[part + 1] = border;
-  }
-
-  /** Moves `piece`, which is the part's, into the part before. */
-  #down(piece: number, part: number): void {
-    const border = this.#start[part]!;
-    this.#swap(this.#position[piece]!, border);
-    this.#start[part] = border + 1;
-  }
-
-  /** Has a piece that came into a part take a random place in it, so that ties are broken by lot. */
-  #settle(piece: number): void {
-    const level = this.#level[piece]!;
-    const availability = this.#availability[piece]!;
-    if (availability > 0 && availability < this.#lowest[level]!) {
-      this.#lowest[level] = availability;
+  /** Moves `piece` from one part to a later one, a part at a time. */
+  #moveUp(piece: number, from: number, to: number): void {
+    const start = this.#start;
+    let at = this.#position[piece]!;
+    for (let part = from + 1; part <= to; part++) {
+      const border = start[part]! - 1;
+      this.#swap(at, border);
+      start[part] = border;
+      at = border;
     }
-    const part = LEVELS * availability + level;
-    const start = this.#start[part]!;
-    const end = this.#start[part + 1]!;
-    this.#swap(this.#position[piece]!, start + Math.floor(this.#random() * (end - start)));
+    this.#settle(piece, to);
+  }
+
+  /** Moves `piece` from one part to an earlier one, a part at a time. */
+  #moveDown(piece: number, from: number, to: number): void {
+    const start = this.#start;
+    let at = this.#position[piece]!;
+    for (let part = from; part > to; part--) {
+      const border = start[part]!;
+      this.#swap(at, border);
+      start[part] = border + 1;
+      at = border;
+    }
+    this.#settle(piece, to);
+  }
+
+  /** Notes in which part a piece is now. */
+  #settle(piece: number, part: number): void {
+    this.#part[piece] = part;
+    const availability = part >>> LEVEL_BITS;
+    const level = part & LEVEL_MASK;
+    if (availability > 0 && availability < this.#lowest[level]!) this.#lowest[level] = availability;
   }
 
   #swap(i: number, j: number): void {
@@ -177,4 +205,10 @@ export class Rarity {
     this.#order[j] = one;
     this.#position[one] = j;
   }
+}
+
+/** By how many places a search goes on in a part of this size, so that it comes by each place once. */
+function strideOf(size: number): number {
+  if (size <= STRIDE_FROM) return 1;
+  return (size % STRIDE === 0 ? STRIDE_ELSE : STRIDE) % size;
 }

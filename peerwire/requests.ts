@@ -20,6 +20,9 @@ export const RECEIVED = 2;
 /** Where a list of requests ends. */
 const NONE = -1;
 
+/** Of pieces of which nothing was lost: nearly all of them. */
+const NEVER_LOST = new Float64Array(0);
+
 /** A piece that is being fetched. */
 export class BegunPiece {
   /** The piece's index. */
@@ -40,12 +43,16 @@ export class BegunPiece {
   readonly states: Uint8Array;
   /** The connection that sent each received block, by id; -1 before. */
   readonly senders: Int32Array;
-  /** When each missing block was lost by somebody who had been asked for it; -1 where it never was. */
-  readonly lostAtMs: Float64Array;
+  /** How many of the missing blocks were lost by somebody who had been asked for them. */
+  lost = 0;
+  /** When each of those was lost, -1 for the others; empty as long as none ever was. */
+  lostAtMs: Float64Array = NEVER_LOST;
   /** First entry of each block's list of requests. */
   readonly heads: Int32Array;
   /** No block before this one is missing. */
   cursor = 0;
+  /** Grows with each piece that comes to have a missing block: the order in which `withMissing` has them. */
+  order = 0;
   /** The table's own number for this piece. */
   readonly slot: number;
 
@@ -58,7 +65,6 @@ export class BegunPiece {
     this.data = data;
     this.states = new Uint8Array(blockCount);
     this.senders = new Int32Array(blockCount).fill(NONE);
-    this.lostAtMs = new Float64Array(blockCount).fill(NONE);
     this.heads = new Int32Array(blockCount).fill(NONE);
   }
 }
@@ -108,6 +114,8 @@ export class RequestTable {
   readonly #slots: (BegunPiece | null)[] = [];
   readonly #freeSlots: number[] = [];
   readonly #blocksPerPiece: number;
+  #lostCount = 0;
+  #order = 0;
 
   // One entry per request, in parallel arrays; free entries are linked through #next.
   // hot: bench/requests_bench.ts
@@ -144,6 +152,11 @@ export class RequestTable {
     return this.#begun.size;
   }
 
+  /** How many missing blocks were lost by somebody who had been asked for them. */
+  get lostCount(): number {
+    return this.#lostCount;
+  }
+
   /** The piece with this index, where it is being fetched. */
   piece(piece: number): BegunPiece | undefined {
     return this.#begun.get(piece);
@@ -156,7 +169,7 @@ export class RequestTable {
     const begun = new BegunPiece(piece, slot, this.#geometry.blockCount(piece), data);
     this.#slots[slot] = begun;
     this.#begun.set(piece, begun);
-    this.#withMissing.add(begun);
+    this.#listMissing(begun);
     return begun;
   }
 
@@ -165,6 +178,7 @@ export class RequestTable {
     for (let block = 0; block < begun.blockCount; block++) this.#dropAll(begun, block);
     this.#begun.delete(begun.piece);
     this.#withMissing.delete(begun);
+    this.#lostCount -= begun.lost;
     this.#slots[begun.slot] = null;
     this.#freeSlots.push(begun.slot);
   }
@@ -181,6 +195,11 @@ export class RequestTable {
     const lost = this.giveBackAll(requests, nowMs);
     this.#lists.delete(requests.connection);
     return lost;
+  }
+
+  /** Whether a block is missing because somebody who had been asked for it will not send it. */
+  isLost(begun: BegunPiece, block: number): boolean {
+    return begun.lost > 0 && begun.lostAtMs[block]! >= 0;
   }
 
   /** The first missing block of a piece, or -1. */
@@ -232,11 +251,8 @@ export class RequestTable {
     if (state === MISSING) {
       begun.states[block] = REQUESTED;
       this.#countDown(begun);
-      const lostAtMs = begun.lostAtMs[block]!;
-      if (lostAtMs >= 0) {
-        begun.lostAtMs[block] = NONE;
-        this.#sink.recovered(nowMs - lostAtMs);
-      }
+      const lostAtMs = this.#unlose(begun, block);
+      if (lostAtMs >= 0) this.#sink.recovered(nowMs - lostAtMs);
     }
     const entry = this.#allocate();
     this.#target[entry] = begun.slot * this.#blocksPerPiece + block;
@@ -265,13 +281,20 @@ export class RequestTable {
     this.#drop(requests, begun, block, entry);
     if (begun.states[block] === MISSING) {
       this.#countDown(begun);
-      begun.lostAtMs[block] = NONE;
+      this.#unlose(begun, block);
     }
     begun.states[block] = RECEIVED;
     begun.received++;
     begun.senders[block] = requests.connection;
     if (begun.heads[block] !== NONE) this.#dropAll(begun, block);
     return "wanted";
+  }
+
+  /** A missing block is here already, from an earlier run: nobody sent it. */
+  restore(begun: BegunPiece, block: number): void {
+    this.#countDown(begun);
+    begun.states[block] = RECEIVED;
+    begun.received++;
   }
 
   /** A connection will not answer for this block. @returns whether the block is missing now */
@@ -363,10 +386,25 @@ export class RequestTable {
   #loseIfUnasked(begun: BegunPiece, block: number, nowMs: number): boolean {
     if (begun.states[block] !== REQUESTED || this.liveRequests(begun, block) > 0) return false;
     begun.states[block] = MISSING;
-    if (begun.missing++ === 0) this.#withMissing.add(begun);
+    if (begun.missing++ === 0) this.#listMissing(begun);
+    if (begun.lostAtMs === NEVER_LOST) {
+      begun.lostAtMs = new Float64Array(begun.blockCount).fill(NONE);
+    }
     begun.lostAtMs[block] = nowMs;
+    begun.lost++;
+    this.#lostCount++;
     if (block < begun.cursor) begun.cursor = block;
     return true;
+  }
+
+  /** A block is not missing any more. @returns when it was lost, -1 where it never was */
+  #unlose(begun: BegunPiece, block: number): number {
+    const lostAtMs = begun.lost === 0 ? NONE : begun.lostAtMs[block]!;
+    if (lostAtMs < 0) return NONE;
+    begun.lostAtMs[block] = NONE;
+    begun.lost--;
+    this.#lostCount--;
+    return lostAtMs;
   }
 
   /** Takes one entry out of both lists. The block's state is the caller's. */
@@ -389,6 +427,11 @@ export class RequestTable {
     }
     this.#next[entry] = this.#free;
     this.#free = entry;
+  }
+
+  #listMissing(begun: BegunPiece): void {
+    begun.order = ++this.#order;
+    this.#withMissing.add(begun);
   }
 
   /** One block less is missing. */

@@ -36,7 +36,9 @@ export type Lie =
   /** Asks for the same blocks again and again, and reads nothing. */
   | "floods"
   /** Sends bytes that are no messages. */
-  | "babbles";
+  | "babbles"
+  /** Is connected, and sends nothing at all. */
+  | "says nothing";
 
 /** All that there are. */
 export const LIES: readonly Lie[] = [
@@ -51,6 +53,7 @@ export const LIES: readonly Lie[] = [
   "gives bad data",
   "floods",
   "babbles",
+  "says nothing",
 ];
 
 /** How often a liar does what it does. */
@@ -77,24 +80,27 @@ export class VirtualLiar implements SwarmMember {
   readonly isHonest = false;
   /** Whether it goes on. */
   isUp = true;
+  readonly #impersonated: SwarmMember | null;
   #peerId: Uint8Array;
   #lives = 0;
   readonly #talks = new Map<LineEnd, Talk>();
 
-  constructor(swarm: VirtualSwarm, lie: Lie) {
+  /** @param impersonated whose peer id it uses; null for ids of its own, another whenever it comes back */
+  constructor(swarm: VirtualSwarm, lie: Lie, impersonated: SwarmMember | null = null) {
     const index = swarm.memberCount;
     this.address = { host: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`, port: 6881 };
     this.swarm = swarm;
     this.lie = lie;
     this.uplink = new SharedLink(swarm.clock, LINK_BYTES_PER_SECOND);
     this.downlink = new SharedLink(swarm.clock, LINK_BYTES_PER_SECOND);
+    this.#impersonated = impersonated;
     this.#peerId = swarm.makePeerId(this.address, this.#lives);
     swarm.addMember(this);
   }
 
   /** See {@linkcode SwarmMember}. */
   get peerId(): Uint8Array {
-    return this.#peerId;
+    return this.#impersonated?.peerId ?? this.#peerId;
   }
 
   /** See {@linkcode SwarmMember}. */
@@ -176,6 +182,7 @@ class Talk implements MessageHandler {
 
   begin(): void {
     const { lie } = this.#liar;
+    if (lie === "says nothing") return;
     if (lie === "asks for nonsense" || lie === "floods") this.#writer.haveNone();
     else this.#writer.haveAll();
     if (lie !== "chokes") this.#writer.unchoke();

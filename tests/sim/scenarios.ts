@@ -33,6 +33,9 @@ const usual: Omit<SwarmOptions, "seed"> = {
   jitterMs: 5,
 };
 
+/** By then whoever uses another's id is connected. */
+const IMPERSONATED_MS = 2000;
+
 /** What a scenario has to work with. */
 interface Cast {
   readonly swarm: VirtualSwarm;
@@ -113,6 +116,29 @@ function amongLiars(lie: typeof LIES[number]): Scenario {
       liar.dial(leechers[1]!.address);
     },
     { extraMs: 60_000 },
+  );
+}
+
+/** Somebody uses the id of a peer that comes later, and is connected to all the others by then. */
+function impersonator(lie: typeof LIES[number]): Scenario {
+  return scenario(
+    `somebody under a peer's id ${lie}`,
+    (seed) => {
+      const swarm = new VirtualSwarm({ ...usual, seed });
+      const source = swarm.add({ has: "everything" });
+      const leechers = Array.from({ length: 5 }, () => swarm.add({ has: "nothing" }));
+      return { swarm, source, leechers };
+    },
+    ({ swarm, leechers }) => {
+      // Of the largest id: nobody's own line to it takes the place of the one that is there.
+      const victim = leechers.reduce((a, b) => b.peerId[0]! > a.peerId[0]! ? b : a);
+      const liar = new VirtualLiar(swarm, lie, victim);
+      const others = swarm.peers.filter((peer) => peer !== victim);
+      for (const peer of others) liar.dial(peer.address);
+      swarm.runTo(IMPERSONATED_MS);
+      for (const peer of swarm.peers) swarm.announce(peer);
+    },
+    { times: STEADY_TIMES_MAX, extraMs: 10_000 },
   );
 }
 
@@ -254,4 +280,6 @@ export const scenarios: readonly Scenario[] = [
   withDisk("a disk that fails one write in five", { ...GOOD_DISK, failsOneIn: 5 }, FAULT_TIMES_MAX),
   withDisk("a disk that lies", { ...GOOD_DISK, liesOneIn: 3 }, FAULT_TIMES_MAX),
   ...LIES.map(amongLiars),
+  impersonator("says nothing"),
+  impersonator("gives bad data"),
 ];

@@ -1,0 +1,55 @@
+/**
+ * Which of many peers has the most room in its pipeline.
+ *
+ * @module
+ */
+
+import type { Connection } from "./connection.ts";
+import { room } from "./pipeline.ts";
+
+/** A connection and the room that it had when they were put in order. */
+interface Place {
+  readonly connection: Connection;
+  readonly room: number;
+}
+
+/**
+ * The connections at one moment, those with the most room first. As they are asked for more, the order is caught up
+ * with in {@linkcode find}: so many blocks go round among them, a block each, the roomiest first.
+ *
+ * **Ownership**: made for one input and thrown away; meanwhile rooms may shrink and not grow.
+ * **Cost**: O(n log n) once; then a find looks at no more than those that were asked since, and those that do not suit.
+ */
+export class Roomiest {
+  readonly #places: readonly Place[];
+
+  constructor(connections: Iterable<Connection>) {
+    const places: Place[] = [];
+    for (const connection of connections) {
+      if (!connection.isChoking) places.push({ connection, room: room(connection) });
+    }
+    this.#places = places.sort((a, b) => b.room - a.room);
+  }
+
+  /** Of those that suit, the one with the most room now; null where there is none. */
+  find(suits: (connection: Connection) => boolean): Connection | null {
+    let best: Connection | null = null;
+    let bestRoom = -Infinity;
+    for (const place of this.#places) {
+      if (place.room <= bestRoom) break;
+      const { connection } = place;
+      if (room(connection) <= bestRoom || !suits(connection)) continue;
+      best = connection;
+      bestRoom = room(connection);
+    }
+    return best;
+  }
+
+  /** Calls `visit` with those that had room, the roomiest first. */
+  forEachWithRoom(visit: (connection: Connection) => void): void {
+    for (const place of this.#places) {
+      if (place.room <= 0) return;
+      visit(place.connection);
+    }
+  }
+}
