@@ -58,6 +58,8 @@ export interface SwarmStatistics {
   readonly downloadedOverheadBytes: number;
   /** What else was sent. */
   readonly uploadedOverheadBytes: number;
+  /** The part of the payload sent that was in memory already, from a read for somebody else; null while none was sent. */
+  readonly readHitRate: number | null;
   /** Payload sent for each byte that came; null while none came. */
   readonly shareRatio: number | null;
   /**
@@ -93,7 +95,7 @@ export function describeSwarm(
     receivedBytes += peer.downloadedBytes + peer.downloadedOverheadBytes;
     sentBytes += peer.uploadedBytes + peer.uploadedOverheadBytes;
   }
-  const { downloadedBytes, uploadedBytes } = stats;
+  const { downloadedBytes, uploadedBytes, readBytes } = stats;
   return {
     peers,
     seeds: peers.filter((peer) => peer.isSeed).length,
@@ -101,6 +103,7 @@ export function describeSwarm(
     uploadedBytes,
     downloadedOverheadBytes: Math.max(0, receivedBytes - downloadedBytes),
     uploadedOverheadBytes: Math.max(0, sentBytes - uploadedBytes),
+    readHitRate: uploadedBytes === 0 ? null : Math.max(0, 1 - readBytes / uploadedBytes),
     shareRatio: downloadedBytes === 0 ? null : uploadedBytes / downloadedBytes,
     availability: availabilityOf(have, picker),
     wasted: { ...stats.wasted },

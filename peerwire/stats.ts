@@ -40,6 +40,8 @@ export class SwarmStats {
   downloadedBytes = 0;
   /** Payload bytes of blocks that were handed to connections. */
   uploadedBytes = 0;
+  /** Bytes read from the store for that; what several peers ask for is read once. */
+  readBytes = 0;
   /** Connections that sent at least one block. */
   sources = 0;
   /** Bytes of the wire that came over connections that are over, payload and all else. */

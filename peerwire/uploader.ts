@@ -215,6 +215,7 @@ export class Uploader {
     if (data === null) return null;
     const span: Span = { key, piece, begin: index * SPAN_BYTES, data, isReady: false };
     this.#spans.set(key, span);
+    this.#stats.readBytes += data.length;
     this.#sink.readSpan(key, piece, span.begin, data);
     return span;
   }

@@ -51,6 +51,20 @@ Deno.test("Manager reads a range once for all who ask for it", () => {
   for (const peer of peers) assertEquals(peer.heardOf("piece")[0], `piece 1 0 ${BLOCK_BYTES} good`);
 });
 
+Deno.test("Manager counts what several peers got from one read", () => {
+  const swarm = seedOf();
+  const hitRate = () => swarm.manager.statistics(swarm.nowMs).readHitRate;
+  assertEquals(hitRate(), null);
+  for (const _ of [1, 2]) {
+    const peer = leecherOf(swarm);
+    for (let begin = 0; begin < MIB; begin += BLOCK_BYTES) {
+      peer.say((writer) => writer.request(1, begin, BLOCK_BYTES));
+      swarm.finishReads();
+    }
+  }
+  assertEquals([swarm.manager.stats.readBytes, hitRate()], [MIB, 0.5]);
+});
+
 Deno.test("Manager serves requests that cross the border of what is read at once", () => {
   const swarm = new TestSwarm(geometryOf(4 * MIB, 9 * MIB), { has: "xxx" });
   const peer = leecherOf(swarm);
