@@ -16,25 +16,22 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { encode } from "@enjambre/bencode";
 import { aria2Options } from "../tests/interop/aria2.ts";
-import { pseudoRandomBytes } from "../tests/kit/content.ts";
 import { eventually } from "../tests/kit/deadline.ts";
 import { REPOSITORY, runEnjambre, startEnjambre } from "../tests/kit/enjambre.ts";
 import { freePort } from "../tests/kit/free_port.ts";
+import { peakMemoryBytes } from "../tests/kit/memory.ts";
 import { findExecutable } from "../tests/kit/program.ts";
 import { RunningProcess } from "../tests/kit/running_process.ts";
 import { TempFolder } from "../tests/kit/temp_folder.ts";
+import { cpuSecondsOfEndedChildren, makeContent, median } from "./in_turns.ts";
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
-/** How much content is made and written at a time. */
-const MAKE_BYTES = 64 * MIB;
 const SEED_READY_LIMIT_MS = 60_000;
 const SEED_REPORT_LIMIT_MS = 5_000;
 const DOWNLOAD_LIMIT_MS = 300_000;
 /** How often the memory of a download is looked at; the kernel keeps the peak itself. */
 const MEMORY_INTERVAL_MS = 20;
-/** Clock ticks in a second as `/proc` counts them: 100 on every Linux that there is. */
-const TICKS_PER_SECOND = 100;
 /** How long peers may wait until they ask the tracker again: longer than a run. */
 const TRACKER_INTERVAL_SECONDS = 1800;
 
@@ -99,17 +96,6 @@ async function main(): Promise<void> {
   printMedians(measured);
 }
 
-/** Writes content of the size, a part at a time. */
-async function makeContent(path: string, totalBytes: number): Promise<void> {
-  using file = await Deno.open(path, { write: true, createNew: true });
-  for (let offset = 0; offset < totalBytes; offset += MAKE_BYTES) {
-    const bytes = pseudoRandomBytes(Math.min(MAKE_BYTES, totalBytes - offset), 1 + offset);
-    for (let written = 0; written < bytes.length;) {
-      written += await file.write(bytes.subarray(written));
-    }
-  }
-}
-
 /** A tracker that knows one peer: the seed. */
 function startTracker(seedPort: () => number): Deno.HttpServer<Deno.NetAddr> {
   return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => {
@@ -133,7 +119,7 @@ async function measure(
   await using process = leecher.start(torrent, folder);
   let peakBytes = 0;
   const watching = setInterval(async () => {
-    peakBytes = Math.max(peakBytes, await peakMemoryBytes(process.pid));
+    peakBytes = Math.max(peakBytes, await peakMemoryBytes(process.pid) ?? 0);
   }, MEMORY_INTERVAL_MS);
   try {
     await process.waitForSuccess(DOWNLOAD_LIMIT_MS);
@@ -157,20 +143,6 @@ async function measure(
     cpuSecondsPerGib: cpuSeconds / (totalBytes / GIB),
     peakBytes,
   };
-}
-
-/** User and system time of all children of this process that have ended and been waited for. */
-async function cpuSecondsOfEndedChildren(): Promise<number> {
-  const stat = await Deno.readTextFile("/proc/self/stat");
-  // Fields 16 and 17 of proc(5), cutime and cstime; counted from behind the name, which may hold anything.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
-}
-
-/** The most memory that a process had resident so far; zero when it is gone. */
-async function peakMemoryBytes(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
 function printMedians(measured: Map<Leecher, Measurement[]>): void {
@@ -201,12 +173,6 @@ function row(name: string, measurement: Measurement): string {
     `  whole ${megabytes(measurement.wholeBytesPerSecond)} MB/s` +
     `  CPU ${measurement.cpuSecondsPerGib.toFixed(2).padStart(5)} s/GiB` +
     `  peak ${(measurement.peakBytes / MIB).toFixed(0).padStart(5)} MiB`;
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 if (import.meta.main) await main();

@@ -1,12 +1,12 @@
 /**
- * What `deno task bench` runs: with `swarm` or `leech` in front that program, with its options, else `deno bench`.
+ * What `deno task bench` runs: with `check`, `create`, `leech` or `swarm` in front that program, with its options, else `deno bench`.
  *
- * `deno run -A bench/main.ts [swarm|leech] [OPTION...]`
+ * `deno run -A bench/main.ts [check|create|leech|swarm] [OPTION...]`
  */
 import { REPOSITORY } from "../tests/kit/enjambre.ts";
 
 /** The measurements of whole processes, which `deno bench` does not run. */
-const PROGRAMS = ["leech", "swarm"];
+const PROGRAMS = ["check", "create", "leech", "swarm"];
 
 if (import.meta.main) {
   const [name = "", ...options] = Deno.args;

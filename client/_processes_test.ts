@@ -35,11 +35,15 @@ export class Running implements AsyncDisposable {
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-      env: { NO_COLOR: "1", ...env },
+      env: { NO_COLOR: "1", XDG_STATE_HOME: stateOf(directory), ...env },
     }).spawn();
     this.#err = new Response(this.#child.stderr).text();
     this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream())
       .pipeThrough(new TextLineStream()).getReader();
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   /** The next object of this kind. */
@@ -134,7 +138,13 @@ export class Folder implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.path, { recursive: true });
+    await Deno.remove(stateOf(this.path), { recursive: true }).catch(() => {});
   }
+}
+
+/** Beside the folder of a test, where nothing of the user's is. */
+function stateOf(directory: string): string {
+  return `${directory}-state`;
 }
 
 /** A tracker that records which events it is told, and answers as it is made to; null keeps it silent. */

@@ -1,5 +1,5 @@
 /**
- * A torrent that takes part in its swarm: joins the manager, the store and the announcer.
+ * A torrent that takes part in its swarm: joins the swarm, the store and the trackers.
  *
  * @module
  */
@@ -7,27 +7,26 @@
 import { getLogger } from "@logtape/logtape";
 import type { Geometry, Torrent } from "@enjambre/metainfo";
 import {
-  type Arrival,
   Bitfield,
-  type CloseReason,
-  type Connection,
-  dialPeer,
-  formatAddress,
   type Greeted,
   type HandshakeFields,
-  Manager,
   type ManagerOptions,
-  type ManagerSink,
+  type PartialPiece,
   type PeerAddress,
-  PeerSocket,
+  PRIORITY,
   RateMeter,
   REQUEST_BYTES_MAX,
   type SwarmStatistics,
+  SwarmStats,
   TokenBucket,
 } from "@enjambre/peerwire";
-import type { PieceStore } from "@enjambre/storage";
-import { announceHttp, Announcer, type TrackerStatus } from "@enjambre/tracker";
+import type { Damage, PieceStore, Totals } from "@enjambre/storage";
+import type { TrackerStatus } from "@enjambre/tracker";
+import { AnnounceDriver, type AnnounceFacts, type Answer } from "./announce_driver_deno.ts";
+import { LiveSwarm } from "./live_swarm_deno.ts";
+import { type Pause, StoreKeeper } from "./store_keeper_deno.ts";
 import { PROGRAM } from "./version.ts";
+import { Wanted } from "./wanted.ts";
 
 const logger = getLogger(["enjambre", "client"]);
 
@@ -37,21 +36,15 @@ const SHOWN_RATE_WINDOW_SECONDS = 5;
 /** Window of the rate that the time left is told by: damped, so that it does not jump. */
 const STEADY_RATE_WINDOW_SECONDS = 30;
 
-/** Peers asked of a tracker at once; most trackers give no more. */
-const PEERS_WANTED = 50;
-
-/** How long the trackers' answers to `stopped` are waited for at the end. */
-const FAREWELL_MS_MAX = 2000;
-
 /** What one torrent looks like at one moment. */
 export interface TorrentSnapshot extends Omit<SwarmStatistics, "peers"> {
   /** Pieces of the torrent. */
   readonly pieceCount: number;
   /** Pieces that are verified and stored. */
   readonly havePieces: number;
-  /** Bytes of the torrent, padding included. */
+  /** Bytes of the pieces that are wanted, padding included. */
   readonly totalBytes: number;
-  /** Bytes that are verified and stored. */
+  /** Bytes of those that are verified and stored. */
   readonly haveBytes: number;
   /** Payload coming in, over the last seconds. */
   readonly downBytesPerSecond: number;
@@ -61,6 +54,10 @@ export interface TorrentSnapshot extends Omit<SwarmStatistics, "peers"> {
   readonly peers: number;
   /** Time left at the rate of the last half minute; null where that cannot be said. */
   readonly secondsLeft: number | null;
+  /** Why nothing can be stored now, or the files cannot be reached; null while all is well. */
+  readonly pause: Pause | null;
+  /** Whether files that changed behind our back are being checked. */
+  readonly isChecking: boolean;
   /** What is known of each tracker, in the order in which they are asked. */
   readonly trackers: readonly TrackerStatus[];
 }
@@ -73,11 +70,26 @@ export interface TorrentOptions {
   readonly peers: readonly PeerAddress[];
   /** Whether to give what is there and fetch nothing, though something is missing. */
   readonly isUploadOnly?: boolean;
+  /** How much each file is wanted, by `PRIORITY`; left out: all alike. */
+  readonly filePriorities?: Uint8Array;
   /** Payload that this torrent may send, bytes per second, within the session's limit. */
   readonly uploadLimit?: number;
   /** Payload that this torrent may fetch, bytes per second, within the session's limit. */
   readonly downloadLimit?: number;
+  /** Bytes that pieces on their way to the disk may take. */
+  readonly memoryBytes?: number;
+  /** Pieces of which earlier runs fetched some blocks. */
+  readonly begun?: readonly PartialPiece[];
+  /** What was counted in earlier runs; left out: nothing. */
+  readonly totals?: Totals;
+  /** Receives what was counted in all runs, now and then and at the end. */
+  readonly keepTotals?: (totals: Totals) => void;
+  /** Receives what happened to the files behind our back; they are checked, and what is missing is fetched again. */
+  readonly handleDamage?: (damages: readonly Damage[]) => void;
 }
+
+/** The totals of a torrent that was never run before. */
+const NO_TOTALS: Totals = { downloadedBytes: 0, uploadedBytes: 0, isCompletedAnnounced: false };
 
 /** What an {@linkcode ActiveTorrent} needs of its session. */
 export interface TorrentContext {
@@ -102,26 +114,29 @@ export interface TorrentContext {
 }
 
 /** One torrent of a session. Made by `Session.add`. */
-export class ActiveTorrent implements ManagerSink {
+export class ActiveTorrent {
   /** What the torrent file says. */
   readonly torrent: Torrent;
-  /** Resolves when every piece is stored; rejects with a `StorageError` when the store fails. */
-  readonly completed: Promise<void>;
   readonly #context: TorrentContext;
   readonly #options: TorrentOptions;
   readonly #store: PieceStore;
-  readonly #manager: Manager;
-  readonly #announcer: Announcer;
-  readonly #sockets = new Map<Connection, PeerSocket>();
+  readonly #stats = new SwarmStats();
+  readonly #wanted: Wanted;
+  readonly #announces: AnnounceDriver;
+  readonly #keeper: StoreKeeper;
   readonly #downRate = new RateMeter(SHOWN_RATE_WINDOW_SECONDS);
   readonly #upRate = new RateMeter(SHOWN_RATE_WINDOW_SECONDS);
   readonly #steadyRate = new RateMeter(STEADY_RATE_WINDOW_SECONDS);
-  readonly #completion = Promise.withResolvers<void>();
+  /** The swarm that takes part, or the last one that did. */
+  #swarm: LiveSwarm;
+  /** Whether the swarm takes part; it does not while the files are away or being checked. */
+  #isLive = true;
+  #checking: Promise<void> | null = null;
+  /** Whether a check has to be begun, or begun anew. */
+  #isCheckDue = false;
+  #completion = Promise.withResolvers<void>();
+  #isCompleted = false;
   readonly #ended = new AbortController();
-  readonly #storing = new Set<Promise<void>>();
-  #announcing: Promise<void> | null = null;
-  #announceAbort = new AbortController();
-  #haveBytes: number;
   #rated = { down: 0, up: 0 };
 
   /** See `Session.add`. */
@@ -136,78 +151,108 @@ export class ActiveTorrent implements ManagerSink {
     this.#context = context;
     this.#options = options;
     this.#store = store;
-    this.completed = this.#completion.promise;
-    this.completed.catch(() => {}); // whoever waits for it sees the error
     const { geometry } = torrent;
-    const bitfield = Bitfield.fromBytes(have, geometry.pieceCount);
-    this.#haveBytes = bytesOf(bitfield, geometry);
-    this.#manager = new Manager({
-      geometry,
-      have: bitfield,
-      peerId: context.peerId,
-      listenPort: context.port,
-      version: PROGRAM,
-      random: Math.random,
-      isUploadOnly: options.isUploadOnly ?? false,
-      ...(context.connectionsMax !== undefined && { connectionsMax: context.connectionsMax }),
-      ...bucketsOf(options, context),
-      sink: this,
+    const { nowMs } = context;
+    const everything = new Uint8Array(geometry.files.length).fill(PRIORITY.normal);
+    this.#wanted = new Wanted(geometry, options.filePriorities ?? everything);
+    const arm = () => this.#arm();
+    this.#keeper = new StoreKeeper(store, {
+      nowMs,
+      arm,
+      handleAway: () => this.#pause(),
+      handleDamage: (damages) => this.#handleDamage(damages),
     });
-    this.#announcer = new Announcer(options.trackers, { random: Math.random });
+    this.#announces = new AnnounceDriver({
+      trackers: options.trackers,
+      nowMs,
+      facts: () => this.#facts(),
+      handleAnswer: (answer) => this.#handleAnswer(answer),
+      arm,
+    });
+    this.#swarm = this.#makeSwarm(have);
+  }
+
+  /** Resolves when every wanted piece is stored. After more was selected, it is another promise. */
+  get completed(): Promise<void> {
+    return this.#completion.promise;
   }
 
   /** Begins: dials the peers that are known and announces. */
   start(): void {
-    const nowMs = this.#context.nowMs();
-    const { have } = this.#manager;
-    if (have.isFull) this.#completion.resolve();
-    this.#announcer.start(nowMs, have.isFull);
-    this.#manager.addPeers(this.#options.peers, nowMs);
-    this.#announce();
+    const { manager } = this.#swarm;
+    this.#noteCompletion();
+    manager.restore(this.#options.begun ?? [], this.#context.nowMs());
+    manager.addPeers(this.#options.peers, this.#context.nowMs());
+    const { isCompletedAnnounced } = this.#options.totals ?? NO_TOTALS;
+    this.#announces.start(manager.have.isFull || isCompletedAnnounced);
   }
 
   /** What the torrent looks like now. */
   snapshot(): TorrentSnapshot {
-    const manager = this.#manager;
+    const { manager } = this.#swarm;
     const nowMs = this.#context.nowMs();
     this.#rate(nowMs);
-    const { totalBytes, pieceCount } = this.torrent.geometry;
-    const leftBytes = totalBytes - this.#haveBytes;
+    const { totalBytes } = this.#wanted;
+    const haveBytes = this.#wanted.haveBytes(manager.have);
     const steadyRate = this.#steadyRate.bytesPerSecond(nowMs);
     const { peers, ...statistics } = manager.statistics(nowMs);
     return {
-      pieceCount,
+      pieceCount: this.torrent.geometry.pieceCount,
       havePieces: manager.have.count,
       totalBytes,
-      haveBytes: this.#haveBytes,
+      haveBytes,
       downBytesPerSecond: this.#downRate.bytesPerSecond(nowMs),
       upBytesPerSecond: this.#upRate.bytesPerSecond(nowMs),
-      secondsLeft: steadyRate > 0 ? leftBytes / steadyRate : null,
+      secondsLeft: steadyRate > 0 ? (totalBytes - haveBytes) / steadyRate : null,
       ...statistics,
       peers: peers.length,
-      trackers: this.#announcer.status(),
+      pause: this.#keeper.pause,
+      isChecking: this.#checking !== null,
+      trackers: this.#announces.status(),
     };
   }
 
   /** What is known of the swarm and of each live peer. */
   statistics(): SwarmStatistics {
-    return this.#manager.statistics(this.#context.nowMs());
+    return this.#swarm.manager.statistics(this.#context.nowMs());
+  }
+
+  /**
+   * Says how much each file is wanted, by `PRIORITY`. What is there of files that are wanted no more stays readable.
+   *
+   * **Errors**: `RangeError` where there is not one priority for each file; `StorageError` where data could not be moved.
+   */
+  async select(filePriorities: Uint8Array): Promise<void> {
+    this.#wanted.set(filePriorities);
+    try {
+      await this.#store.setPriorities(filePriorities);
+    } finally {
+      // It has chosen, though data may not be where they should be yet.
+      this.#swarm.manager.setPriorities(this.#wanted.piecePriorities, this.#context.nowMs());
+      this.#noteCompletion();
+      this.#arm();
+    }
   }
 
   /** When {@linkcode handleDeadline} has to be called. */
   get nextDeadlineMs(): number {
-    return Math.min(this.#manager.nextDeadlineMs, this.#announcer.nextDeadlineMs);
+    const { manager } = this.#swarm;
+    return Math.min(
+      manager.nextDeadlineMs,
+      this.#announces.nextDeadlineMs,
+      this.#keeper.nextDeadlineMs,
+    );
   }
 
   /** The time has come for something. */
   handleDeadline(nowMs: number): void {
     this.#rate(nowMs);
-    this.#manager.handleDeadline(nowMs);
-    this.#announcer.handleDeadline(nowMs);
-    const { connectionCount, have, wantsPeers } = this.#manager;
-    const isAlone = connectionCount === 0 && !have.isFull && !this.#options.isUploadOnly;
-    if (isAlone && wantsPeers) this.#announcer.wantPeers(nowMs);
-    this.#announce();
+    const { manager } = this.#swarm;
+    if (manager.nextDeadlineMs <= nowMs) manager.handleDeadline(nowMs);
+    this.#keeper.handleDeadline(nowMs);
+    this.#announces.handleDeadline(nowMs);
+    const isAlone = manager.connectionCount === 0 && manager.wantsPeers;
+    if (isAlone && !this.#options.isUploadOnly && !this.#hasAllWanted) this.#announces.wantPeers();
   }
 
   /** Our handshake. */
@@ -222,7 +267,8 @@ export class ActiveTorrent implements ManagerSink {
 
   /** A peer dialled us, and the handshakes are done. */
   handleIncoming(greeted: Greeted, address: PeerAddress): void {
-    this.#attach(greeted, address, true);
+    if (this.#isLive) this.#swarm.attach(greeted, address, true);
+    else greeted.socket.close();
   }
 
   /**
@@ -231,179 +277,153 @@ export class ActiveTorrent implements ManagerSink {
    */
   async close(): Promise<void> {
     this.#ended.abort();
-    this.#manager.end(this.#context.nowMs());
-    await Promise.all([this.#farewell(), ...this.#storing]);
+    this.#isLive = false;
+    this.#swarm.end();
+    await Promise.all([this.#announces.leave(), this.#keeper.end(), this.#checking]);
+    this.#keepTotals();
   }
 
-  // What the manager asks for.
-
-  flush(connection: Connection): void {
-    this.#sockets.get(connection)?.flush();
+  /**
+   * The pieces of which some blocks are here and that are not stored, for the next run. To be called after
+   * {@linkcode close}.
+   *
+   * **Ownership**: the data are views of this torrent's memory, which does not change any more.
+   */
+  begunPieces(): PartialPiece[] {
+    return [...this.#swarm.manager.partialPieces(), ...this.#keeper.unwritten()];
   }
 
-  closed(connection: Connection, reason: CloseReason, message: string): void {
-    logger.debug("{address} closed ({reason}): {message}", {
-      address: connection.address,
-      reason,
-      message,
+  get #hasAllWanted(): boolean {
+    return this.#wanted.isIn(this.#swarm.manager.have);
+  }
+
+  #makeSwarm(have: Uint8Array): LiveSwarm {
+    const options = this.#options;
+    const context = this.#context;
+    const { geometry } = this.torrent;
+    const swarm: LiveSwarm = new LiveSwarm({
+      geometry,
+      have: Bitfield.fromBytes(have, geometry.pieceCount),
+      stats: this.#stats,
+      peerId: context.peerId,
+      listenPort: context.port,
+      version: PROGRAM,
+      random: Math.random,
+      isUploadOnly: options.isUploadOnly ?? false,
+      ...(context.connectionsMax !== undefined && { connectionsMax: context.connectionsMax }),
+      ...(options.memoryBytes !== undefined && { downloadMemoryBytes: options.memoryBytes }),
+      ...bucketsOf(options, context),
+    }, {
+      handshake: this.handshake,
+      keeper: this.#keeper,
+      nowMs: context.nowMs,
+      arm: () => this.#arm(),
+      pieceDone: () => {
+        if (this.#swarm === swarm && this.#isLive) this.#noteCompletion();
+      },
     });
-    this.#sockets.get(connection)?.close();
-    this.#sockets.delete(connection);
+    swarm.manager.setPriorities(this.#wanted.piecePriorities, context.nowMs());
+    return swarm;
   }
 
-  dial(address: PeerAddress): void {
-    dialPeer(address, this.handshake, this.#ended.signal).then(
-      (greeted) => this.#attach(greeted, address, false),
-      (error: Error) => {
-        logger.debug("{address} not reached: {message}", {
-          address: formatAddress(address),
-          message: error.message,
-        });
-        this.#manager.handleDialFailed(address, this.#context.nowMs());
-        this.#afterInput();
-      },
-    );
+  /** The files cannot be reached: takes no part until they can. */
+  #pause(): void {
+    if (!this.#isLive) return;
+    this.#isLive = false;
+    this.#swarm.end();
   }
 
-  storePiece(piece: number, data: Uint8Array<ArrayBuffer>): void {
-    const stored = this.#store.write(piece, data).then(
-      (outcome) => {
-        if (outcome === "corrupt") logger.info("piece {piece} fails its hash", { piece });
-        this.#manager.handleStored(piece, outcome, this.#context.nowMs());
-      },
-      (error: unknown) => {
-        this.#completion.reject(error);
-        this.#manager.end(this.#context.nowMs());
-        this.#manager.handleStored(piece, "failed", this.#context.nowMs());
-      },
-    ).finally(() => {
-      this.#storing.delete(stored);
-      this.#afterInput();
+  /** Files changed behind our back, or are back: checks them, then takes part again with what is there. */
+  #handleDamage(damages: readonly Damage[]): void {
+    if (damages.length > 0) this.#options.handleDamage?.(damages);
+    this.#pause();
+    this.#isCheckDue = true;
+    this.#checking ??= this.#checkAgain().finally(() => {
+      this.#checking = null;
+      this.#arm();
     });
-    this.#storing.add(stored);
   }
 
-  readSpan(key: number, piece: number, begin: number, target: Uint8Array<ArrayBuffer>): void {
-    this.#store.read(piece, begin, target).then(
-      () => this.#manager.handleRead(key, true, this.#context.nowMs()),
-      (error: Error) => {
-        logger.warn("piece {piece} cannot be read: {message}", { piece, message: error.message });
-        this.#manager.handleRead(key, false, this.#context.nowMs());
-      },
-    ).finally(() => this.#afterInput());
-  }
-
-  pieceDone(piece: number): void {
-    this.#haveBytes += this.torrent.geometry.pieceBytes(piece);
-    if (!this.#manager.have.isFull) return;
-    this.#announcer.complete(this.#context.nowMs());
-    this.#completion.resolve();
-    this.#announce();
-  }
-
-  /** Asks to be woken when the manager's deadline comes. */
-  #afterInput(): void {
-    this.#context.arm(this.#manager.nextDeadlineMs);
-  }
-
-  #attach(greeted: Greeted, address: PeerAddress, isIncoming: boolean): void {
-    const { socket, handshake, rest } = greeted;
-    const arrival: Arrival = {
-      address,
-      peerId: handshake.peerId,
-      isIncoming,
-      isFast: handshake.fast,
-      isExtended: handshake.extended,
-    };
-    const attached = this.#manager.attach(arrival, this.#context.nowMs());
-    if (typeof attached === "string") {
-      logger.debug("{address} refused: {reason}", {
-        address: formatAddress(address),
-        reason: attached,
-      });
-      socket.close();
-      return;
+  async #checkAgain(): Promise<void> {
+    const { signal } = this.#ended;
+    await this.#keeper.park();
+    let have: Uint8Array = new Uint8Array(0);
+    try {
+      while (this.#isCheckDue) {
+        this.#isCheckDue = false;
+        have = await this.#store.check({ signal });
+      }
+    } catch (error) {
+      // Away again: the keeper notices, and calls again when they are back.
+      return logger.info("not checked: {error}", { error });
     }
-    const peer = new PeerSocket(
-      socket,
-      this.#manager,
-      attached,
-      this.#context.nowMs,
-      () => this.#afterInput(),
-    );
-    this.#sockets.set(attached, peer);
-    peer.flush();
-    peer.run(rest);
-    this.#afterInput();
+    if (signal.aborted) return;
+    const { manager: before } = this.#swarm;
+    const begun = [...before.partialPieces(), ...this.#keeper.unpark()];
+    this.#swarm = this.#makeSwarm(have);
+    this.#isLive = true;
+    this.#noteCompletion();
+    const nowMs = this.#context.nowMs();
+    this.#swarm.manager.restore(begun, nowMs);
+    this.#swarm.manager.addPeers([...this.#options.peers, ...before.knownPeers()], nowMs);
+  }
+
+  /** Tells whoever waits for it when all that is wanted is here, and the trackers when everything is. */
+  #noteCompletion(): void {
+    if (this.#swarm.manager.have.isFull) this.#announces.complete();
+    const hasAll = this.#hasAllWanted;
+    if (hasAll) this.#completion.resolve();
+    else if (this.#isCompleted) this.#completion = Promise.withResolvers();
+    this.#isCompleted = hasAll;
+  }
+
+  #facts(): AnnounceFacts {
+    const { hostname, peerId, key, port } = this.#context;
+    const { geometry, swarmHash: infoHash } = this.torrent;
+    const { have } = this.#swarm.manager;
+    return {
+      infoHash,
+      peerId,
+      port,
+      key,
+      uploaded: this.#stats.uploadedBytes,
+      downloaded: this.#stats.verifiedBytes,
+      left: geometry.totalBytes - bytesOf(have, geometry),
+      ...(hostname !== undefined && { hostname }),
+    };
+  }
+
+  #keepTotals(): void {
+    const { totals: before = NO_TOTALS, keepTotals } = this.#options;
+    keepTotals?.({
+      downloadedBytes: before.downloadedBytes + this.#stats.downloadedBytes,
+      uploadedBytes: before.uploadedBytes + this.#stats.uploadedBytes,
+      isCompletedAnnounced: before.isCompletedAnnounced || this.#announces.hasToldCompletion,
+    });
+  }
+
+  #handleAnswer({ seeders, externalIp, peers }: Answer): void {
+    this.#keepTotals();
+    const { manager } = this.#swarm;
+    const { nowMs, port } = this.#context;
+    // The tracker counts us among the seeds: when it knows of no other, we are the only one.
+    if (seeders !== null) manager.superSeed(seeders <= 1, nowMs());
+    if (externalIp) manager.setOwnAddress({ host: externalIp, port });
+    manager.addPeers(peers, nowMs());
+  }
+
+  /** Asks to be woken when the next deadline comes. */
+  #arm(): void {
+    this.#context.arm(this.nextDeadlineMs);
   }
 
   /** Takes what came and went since the last time into the rates that are shown. */
   #rate(nowMs: number): void {
-    const { downloadedBytes, uploadedBytes } = this.#manager.stats;
+    const { downloadedBytes, uploadedBytes } = this.#stats;
     this.#downRate.add(downloadedBytes - this.#rated.down, nowMs);
     this.#steadyRate.add(downloadedBytes - this.#rated.down, nowMs);
     this.#upRate.add(uploadedBytes - this.#rated.up, nowMs);
     this.#rated = { down: downloadedBytes, up: uploadedBytes };
-  }
-
-  /** Carries out the announcer's orders, one after the other, until there is none. */
-  #announce(): void {
-    this.#announcing ??= this.#announceAll().finally(() => {
-      this.#announcing = null;
-      this.#context.arm(this.nextDeadlineMs);
-    });
-    this.#context.arm(this.nextDeadlineMs);
-  }
-
-  async #announceAll(): Promise<void> {
-    const { port, hostname, peerId, key, nowMs } = this.#context;
-    for (;;) {
-      const order = this.#announcer.takeAnnounce();
-      if (order === null) return;
-      const { stats } = this.#manager;
-      try {
-        const result = await announceHttp(order.url, {
-          infoHash: this.torrent.swarmHash,
-          peerId,
-          port,
-          key,
-          uploaded: stats.uploadedBytes,
-          downloaded: stats.verifiedBytes,
-          left: this.torrent.geometry.totalBytes - this.#haveBytes,
-          event: order.event,
-          numWant: order.event === "stopped" ? 0 : PEERS_WANTED,
-          ...(hostname !== undefined && { hostname }),
-          ...(order.trackerId !== null && { trackerId: order.trackerId }),
-        }, { signal: this.#announceAbort.signal });
-        this.#announcer.handleResult(order.url, result, nowMs());
-        if (!result.ok) continue;
-        // The tracker counts us among the seeds: when it knows of no other, we are the only one.
-        if (result.seeders !== null) this.#manager.superSeed(result.seeders <= 1, nowMs());
-        if (result.externalIp) this.#manager.setOwnAddress({ host: result.externalIp, port });
-        this.#manager.addPeers(result.peers, nowMs());
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        logger.info("announce failed: {message}", { message });
-        this.#announcer.handleError(order.url, message, nowMs());
-      }
-    }
-  }
-
-  /** Tells the trackers that we leave; gives up after {@linkcode FAREWELL_MS_MAX}. */
-  async #farewell(): Promise<void> {
-    const { nowMs } = this.#context;
-    const underWay = this.#announceAbort;
-    const farewell = new AbortController();
-    this.#announceAbort = farewell;
-    // The announce that is under way, `completed` perhaps, gets half of the time.
-    const timers = [
-      setTimeout(() => underWay.abort(), FAREWELL_MS_MAX / 2),
-      setTimeout(() => farewell.abort(), FAREWELL_MS_MAX),
-    ];
-    this.#announcer.stop(nowMs());
-    await this.#announcing;
-    while (!this.#announcer.isStopped && !farewell.signal.aborted) await this.#announceAll();
-    timers.forEach(clearTimeout);
   }
 }
 

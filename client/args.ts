@@ -9,17 +9,21 @@ import {
   COMMAND_NAMES,
   type CommandLine,
   type CommandName,
+  type DownloadOptions,
   type OutputOptions,
   type SwarmOptions,
 } from "./commands.ts";
 import { CommandFailure, usageFailure } from "./failure.ts";
 import {
   readAddress,
+  readAllocation,
   readCount,
+  readFormat,
   readHostname,
   readPieceLength,
   readPort,
   readRate,
+  readSize,
   readTrackerUrl,
 } from "./values.ts";
 
@@ -40,15 +44,17 @@ interface Syntax {
   readonly positionals: readonly string[];
 }
 
-const swarmValues = ["port", "hostname", "max-peers", "upload-limit", "download-limit"];
+const swarmValues = ["port", "hostname", "max-peers", "upload-limit", "download-limit", "state"];
+const downloadValues = ["allocation", "memory", "move-to"];
+const downloadLists = ["select", "exclude"];
 const swarmLists = ["peer", "tracker"];
 const globalSwitches = ["help", "json", "quiet", "verbose", "version"];
 const aliases = { help: "h", quiet: "q", verbose: "v", version: "V" };
 
 const syntaxes: Readonly<Record<CommandName, Syntax>> = {
   download: {
-    values: ["output", ...swarmValues],
-    lists: swarmLists,
+    values: ["output", ...downloadValues, ...swarmValues],
+    lists: [...downloadLists, ...swarmLists],
     switches: ["seed"],
     positionals: ["SOURCE"],
   },
@@ -59,9 +65,9 @@ const syntaxes: Readonly<Record<CommandName, Syntax>> = {
     positionals: ["TORRENT"],
   },
   create: {
-    values: ["output", "piece-length", "comment"],
+    values: ["output", "piece-length", "comment", "format"],
     lists: ["tracker"],
-    switches: ["private"],
+    switches: ["private", "align"],
     positionals: ["PATH"],
   },
   show: { values: [], lists: [], switches: [], positionals: ["FILE"] },
@@ -72,8 +78,16 @@ const syntaxes: Readonly<Record<CommandName, Syntax>> = {
 
 /** The options of the system that this one succeeds, and ours for a swarm; no command word goes with them. */
 const olderSyntax: Syntax = {
-  values: ["torrent", "archives", "discovery-mode", "bootstrap", "overlay-port", ...swarmValues],
-  lists: swarmLists,
+  values: [
+    "torrent",
+    "archives",
+    "discovery-mode",
+    "bootstrap",
+    "overlay-port",
+    ...downloadValues,
+    ...swarmValues,
+  ],
+  lists: [...downloadLists, ...swarmLists],
   switches: [],
   positionals: [],
 };
@@ -203,6 +217,7 @@ const readers: Readonly<Record<CommandName, (values: Values) => Command>> = {
     source: values.positionals[0]!,
     output: values.list("output")[0] ?? ".",
     seed: values.has("seed"),
+    ...readDownloadOptions(values),
     ...readSwarmOptions(values),
   }),
   seed: (values) => ({
@@ -216,6 +231,8 @@ const readers: Readonly<Record<CommandName, (values: Values) => Command>> = {
     path: values.positionals[0]!,
     trackers: values.list("tracker").map((text) => readTrackerUrl("--tracker", text)),
     private: values.has("private"),
+    format: values.read("format", readFormat) ?? "v1",
+    align: values.has("align"),
     ...present("output", values.list("output")[0]),
     ...present("pieceLength", values.read("piece-length", readPieceLength)),
     ...present("comment", values.list("comment")[0]),
@@ -250,6 +267,17 @@ function readSwarmOptions(values: Values): SwarmOptions {
     ),
     ...present("uploadLimit", values.read("upload-limit", readRate)),
     ...present("downloadLimit", values.read("download-limit", readRate)),
+    ...present("state", values.list("state")[0]),
+  };
+}
+
+function readDownloadOptions(values: Values): DownloadOptions {
+  return {
+    select: values.list("select"),
+    exclude: values.list("exclude"),
+    allocation: values.read("allocation", readAllocation) ?? "sparse",
+    ...present("memoryBytes", values.read("memory", readSize)),
+    ...present("moveTo", values.list("move-to")[0]),
   };
 }
 
@@ -294,7 +322,14 @@ function parseWithoutWord(args: readonly string[]): CommandLine {
     );
   }
   return {
-    command: { name: "download", source, output: folder, seed: true, ...readSwarmOptions(values) },
+    command: {
+      name: "download",
+      source,
+      output: folder,
+      seed: true,
+      ...readDownloadOptions(values),
+      ...readSwarmOptions(values),
+    },
     output,
   };
 }

@@ -4,6 +4,7 @@ import type { Command } from "./commands.ts";
 import { CommandFailure } from "./failure.ts";
 
 const swarm = { peers: [], trackers: [] };
+const all = { select: [], exclude: [], allocation: "sparse" } as const;
 
 const accepted: readonly (readonly [args: string, command: Command])[] = [
   ["download a.torrent", {
@@ -11,11 +12,13 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
     source: "a.torrent",
     output: ".",
     seed: false,
+    ...all,
     ...swarm,
   }],
   [
     "download a.torrent --output d --seed --peer h:1 --peer [::1]:2 --tracker http://t/announce" +
-    " --port 0 --hostname me --max-peers 7",
+    " --port 0 --hostname me --max-peers 7 --select *.a --select 1,3 --exclude b/* --allocation full" +
+    " --memory 8M --state s --move-to m",
     {
       name: "download",
       source: "a.torrent",
@@ -26,19 +29,34 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
       port: 0,
       hostname: "me",
       peersMax: 7,
+      select: ["*.a", "1,3"],
+      exclude: ["b/*"],
+      allocation: "full",
+      memoryBytes: 8 * 2 ** 20,
+      state: "s",
+      moveTo: "m",
     },
   ],
   ["seed a.torrent --archives d", { name: "seed", source: "a.torrent", archives: "d", ...swarm }],
   ["seed --archives=d a.torrent", { name: "seed", source: "a.torrent", archives: "d", ...swarm }],
-  ["create p", { name: "create", path: "p", trackers: [], private: false }],
+  ["create p", {
+    name: "create",
+    path: "p",
+    trackers: [],
+    private: false,
+    format: "v1",
+    align: false,
+  }],
   [
     "create p --tracker http://a/announce --tracker udp://b:1 --output o --piece-length 256K" +
-    " --private --comment hi",
+    " --private --comment hi --format hybrid --align",
     {
       name: "create",
       path: "p",
       trackers: ["http://a/announce", "udp://b:1"],
       private: true,
+      format: "hybrid",
+      align: true,
       output: "o",
       pieceLength: 262144,
       comment: "hi",
@@ -49,6 +67,8 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
     path: "p",
     trackers: [],
     private: false,
+    format: "v1",
+    align: false,
     pieceLength: 1048576,
   }],
   ["show 1e3", { name: "show", source: "1e3" }],
@@ -77,11 +97,12 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
     output: "d",
     seed: true,
     hostname: "h",
+    ...all,
     ...swarm,
   }],
   [
     "--torrent=f --archives=d --hostname=h --discovery-mode=tracker --bootstrap=a:1,b:2 --overlay-port=6000",
-    { name: "download", source: "f", output: "d", seed: true, hostname: "h", ...swarm },
+    { name: "download", source: "f", output: "d", seed: true, hostname: "h", ...all, ...swarm },
   ],
   [
     "--torrent=f --archives=d --tracker=http://t/announce --peer=h:1",
@@ -92,6 +113,7 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
       seed: true,
       peers: [{ host: "h", port: 1 }],
       trackers: ["http://t/announce"],
+      ...all,
     },
   ],
 ];
@@ -128,6 +150,7 @@ const refused: readonly (readonly [args: string, message: string])[] = [
   ],
   ["create p --piece-length 8K", '--piece-length is "8K"; a power of two from 16K to 64M is due'],
   ["create p --piece-length 1G", '--piece-length is "1G"; a power of two from 16K to 64M is due'],
+  ["create p --format v3", '--format is "v3"; v1, v2 or hybrid is due'],
   ["verify a", "DIR is missing; see enjambre verify --help"],
   ["tracker --interval 0", '--interval is "0"; a whole number from 1 to 86400 is due'],
   ["dwnload a", "Unknown command dwnload; did you mean download?"],

@@ -8,12 +8,15 @@ import type { Torrent } from "@enjambre/metainfo";
 import {
   type DiskStore,
   type DiskStoreOptions,
+  type KeptStore,
   openDiskStore,
+  openKeptStore,
   StorageError,
 } from "@enjambre/storage";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure } from "./failure.ts";
-import { formatCount, shellWord } from "./text.ts";
+import { stateFolder } from "./state_folder_deno.ts";
+import { formatCount, shellWord, shown } from "./text.ts";
 import { type WorkMeter, workMeter } from "./work_deno.ts";
 
 /** What a check found. */
@@ -28,20 +31,50 @@ export interface Checked {
   readonly bad: readonly number[];
 }
 
-/** Opens the files of a torrent; one that has no v1 hashes is refused. */
+/**
+ * Opens the files of a torrent for its swarm, with what is remembered of them; one that is v2 only is refused, as its
+ * swarm is not spoken yet.
+ */
 export async function openContent(
   torrent: Torrent,
   directory: string,
-  options: DiskStoreOptions = {},
-): Promise<DiskStore> {
+  state: string | undefined,
+  options: DiskStoreOptions,
+  { reporter }: CommandContext,
+): Promise<KeptStore> {
   if (torrent.infoHash === null) {
     throw new CommandFailure(
       "not-supported",
       `${torrent.name} is a torrent of version 2 only, which is not supported yet; is there a hybrid one?`,
     );
   }
+  const stateDirectory = stateFolder(state);
+  let hasWarned = false;
+  const onSaveFailed = ({ message, path }: StorageError): void => {
+    // What is wrong with the content itself is told by whoever writes it.
+    if (hasWarned || !path.startsWith(stateDirectory)) return;
+    hasWarned = true;
+    reporter.warn(
+      `${message}; it goes on, but everything is verified again next time; --state DIR is another place`,
+    );
+  };
+  const kept = { ...options, stateDirectory, onSaveFailed };
+  const store = await orHint(torrent, directory, openKeptStore(torrent, directory, kept));
+  for (const { stated, path, reason } of store.disk.renamed) {
+    const why = reason === "too-long" ? "its name is too long" : "another file has its name";
+    reporter.warn(`${shown(stated)} is called ${shown(path)} here: ${why} for this file system`);
+  }
+  return store;
+}
+
+/** Opens the files of a torrent of any version, to be checked. */
+export function openForCheck(torrent: Torrent, directory: string): Promise<DiskStore> {
+  return orHint(torrent, directory, openDiskStore(torrent, directory, { readOnly: true }));
+}
+
+async function orHint<T>(torrent: Torrent, directory: string, opening: Promise<T>): Promise<T> {
   try {
-    return await openDiskStore(torrent, directory, options);
+    return await opening;
   } catch (cause) {
     if (!(cause instanceof StorageError) || cause.code !== "not-directory") throw cause;
     const hint = await misplacedHint(torrent, directory);
@@ -55,7 +88,7 @@ export async function openContent(
  * Verifies what is there. `showsObjects` tells whether progress is printed as JSON objects too.
  */
 export async function checkContent(
-  store: DiskStore,
+  store: DiskStore | KeptStore,
   context: CommandContext,
   showsObjects: boolean = true,
 ): Promise<Checked> {

@@ -45,10 +45,26 @@ export interface SwarmOptions {
   readonly uploadLimit?: number;
   /** Most that is fetched, bytes per second. */
   readonly downloadLimit?: number;
+  /** The folder for what is kept between runs; left out: the system's place for it. */
+  readonly state?: string;
+}
+
+/** What is downloaded, and how it is stored. */
+export interface DownloadOptions {
+  /** Files that are wanted, by glob or number; all where it is empty. */
+  readonly select: readonly string[];
+  /** Files that are not wanted of those. */
+  readonly exclude: readonly string[];
+  /** Whether files take their room on disk as they are written, or at once. */
+  readonly allocation: "sparse" | "full";
+  /** Bytes that pieces on their way to the disk may take. */
+  readonly memoryBytes?: number;
+  /** The folder that the files are moved to when they are complete. */
+  readonly moveTo?: string;
 }
 
 /** Download a torrent. */
-export interface DownloadCommand extends SwarmOptions {
+export interface DownloadCommand extends SwarmOptions, DownloadOptions {
   readonly name: "download";
   /** A `.torrent` file or an http(s) URL of one. */
   readonly source: string;
@@ -78,6 +94,10 @@ export interface CreateCommand {
   readonly output?: string;
   /** Bytes in a piece; left out: chosen by size. */
   readonly pieceLength?: number;
+  /** What kind of torrent it is to be. */
+  readonly format: "v1" | "v2" | "hybrid";
+  /** Whether files of a v1 torrent begin at pieces; those of the others always do. */
+  readonly align: boolean;
   /** Whether its peers may come from its trackers only. */
   readonly private: boolean;
   /** Words for people. */

@@ -12,15 +12,22 @@ import {
   parseTorrent,
   PIECES_MAX,
   type Torrent,
+  type TorrentSpec,
 } from "@enjambre/metainfo";
 import { asStorageError, hashScan, type Scan, scanPath } from "@enjambre/storage";
 import type { CreateCommand } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure, EXIT_DONE } from "./failure.ts";
 import { SOURCE_BYTES_MAX } from "./source_deno.ts";
+import { hashRows } from "./listing.ts";
 import { formatBytes, formatCount, formatPieceLength, shown } from "./text.ts";
 import { PROGRAM } from "./version.ts";
 import { workMeter } from "./work_deno.ts";
+
+/** What padding and the file tree of v2 add to a torrent for each file, its path apart. */
+const ALIGNED_FILE_BYTES = 150;
+/** What v2 adds for each piece beside the twenty bytes of v1. */
+const V2_PIECE_BYTES = 32;
 
 /** Makes a torrent of a file or a folder; resolves with the exit code. */
 export async function runCreate(command: CreateCommand, context: CommandContext): Promise<number> {
@@ -39,7 +46,9 @@ export async function runCreate(command: CreateCommand, context: CommandContext)
   await assertUsable(command, scan, pieceLength);
   const meter = workMeter("Hashing", scan.totalBytes, context, true);
   let leftBytes = scan.totalBytes;
-  const pieceHashes = await hashScan(scan, pieceLength, {
+  const hashed = await hashScan(scan, pieceLength, {
+    format: command.format,
+    align: command.align,
     signal,
     onPiece: () => {
       const bytes = Math.min(pieceLength, leftBytes);
@@ -48,7 +57,7 @@ export async function runCreate(command: CreateCommand, context: CommandContext)
     },
   });
   meter.end();
-  const bytes = build(command, scan, pieceLength, pieceHashes);
+  const bytes = build(command, scan.name, pieceLength, hashed);
   await writeNew(file, bytes);
   report(await parseTorrent(bytes), file, command, context);
   return EXIT_DONE;
@@ -56,16 +65,15 @@ export async function runCreate(command: CreateCommand, context: CommandContext)
 
 function build(
   command: CreateCommand,
-  scan: Scan,
+  name: string,
   pieceLength: number,
-  pieceHashes: Uint8Array,
+  hashed: Pick<TorrentSpec, "files" | "pieceHashes" | "fileRoots" | "pieceLayers">,
 ): Uint8Array<ArrayBuffer> {
   try {
     return buildTorrent({
-      name: scan.name,
-      files: scan.files,
+      ...hashed,
+      name,
       pieceLength,
-      pieceHashes,
       private: command.private,
       trackers: command.trackers.map((url) => [url]),
       comment: command.comment,
@@ -87,14 +95,15 @@ function report(
   command: CreateCommand,
   { reporter }: CommandContext,
 ): void {
-  const { geometry, infoHash, name, trackers } = torrent;
-  const magnet = formatMagnet({ infoHash, name, trackers, totalBytes: geometry.contentBytes });
+  const { geometry, infoHash, infoHashV2, name, trackers } = torrent;
+  const totalBytes = geometry.contentBytes;
+  const magnet = formatMagnet({ infoHash, infoHashV2, name, trackers, totalBytes });
   const pieces = formatCount(geometry.pieceCount, "piece");
+  const files = geometry.files.filter(({ padding }) => !padding).length;
   reporter.say([
-    `Made ${file}: ${formatBytes(geometry.contentBytes)} in ${
-      formatCount(geometry.files.length, "file")
-    }, ${pieces} of ${formatPieceLength(geometry.pieceLength)}`,
-    `Info-hash  ${hexOfHash(infoHash!)}`,
+    `Made ${file}: ${formatBytes(totalBytes)} in ${formatCount(files, "file")}, ` +
+    `${pieces} of ${formatPieceLength(geometry.pieceLength)}`,
+    ...hashRows(infoHash, infoHashV2),
     `Magnet     ${magnet}`,
   ].join("\n"));
   if (command.trackers.length === 0) {
@@ -107,11 +116,13 @@ function report(
   reporter.event("created", {
     file,
     name,
-    infoHash: hexOfHash(infoHash!),
+    format: command.format,
+    infoHash: infoHash && hexOfHash(infoHash),
+    infoHashV2: infoHashV2 && hexOfHash(infoHashV2),
     pieceLength: geometry.pieceLength,
     pieceCount: geometry.pieceCount,
-    totalBytes: geometry.contentBytes,
-    files: geometry.files.length,
+    totalBytes,
+    files,
     magnet,
   });
 }
@@ -126,16 +137,35 @@ async function assertUsable(
   scan: Scan,
   pieceLength: number,
 ): Promise<void> {
-  const pieceCount = Math.ceil(scan.totalBytes / pieceLength);
+  const isAligned = command.align || command.format !== "v1";
+  const piecesOf = (bytes: number): number => Math.ceil(bytes / pieceLength);
+  const pieceCount = isAligned
+    ? scan.files.reduce((sum, { bytes }) => sum + piecesOf(bytes), 0)
+    : piecesOf(scan.totalBytes);
+  // The names as a v1 torrent without padding has them; the hashes need not fit.
+  const v1Hashes = new Uint8Array(20 * piecesOf(scan.totalBytes));
   const bytes = pieceCount > PIECES_MAX
     ? null
-    : build(command, scan, pieceLength, new Uint8Array(20 * pieceCount));
-  if (bytes === null || bytes.length > SOURCE_BYTES_MAX) {
+    : build(command, scan.name, pieceLength, { files: scan.files, pieceHashes: v1Hashes });
+  const torrentBytes = (bytes?.length ?? 0) +
+    (isAligned ? ALIGNED_FILE_BYTES * scan.files.length : 0) +
+    (command.format === "v1" ? 0 : V2_PIECE_BYTES * pieceCount);
+  if (bytes === null || torrentBytes > SOURCE_BYTES_MAX) {
     throw new CommandFailure(
       "too-large",
       `Cannot make a torrent of ${command.path}: with ${formatCount(pieceCount, "piece")} of ` +
         `${formatPieceLength(pieceLength)} the torrent itself would be too large; ` +
         "give a longer --piece-length, or fewer files",
+    );
+  }
+  const only = scan.files[0]!.path;
+  if (
+    command.format === "v2" && scan.files.length === 1 && only.length === 1 && only[0] === scan.name
+  ) {
+    throw new CommandFailure(
+      "name",
+      `Cannot make a torrent of ${command.path}: v2 cannot tell a folder from its only file where ` +
+        "both have one name; use --format hybrid, or rename one of them",
     );
   }
   const { geometry } = await parseTorrent(bytes);

@@ -162,7 +162,8 @@ async function playSwarm(
   const [rate, slowRate] = [UPLOAD_LIMIT, SLOW_UPLOAD_LIMIT].map(formatRate);
   reporter.say(`Each may send ${rate}, leecher 1 only ${slowRate}`);
   const limits = (rate: number) => ["--port", "0", "--upload-limit", String(rate)];
-  const seedArgs = ["seed", torrentFile, "--archives", folder, ...limits(UPLOAD_LIMIT)];
+  const state = ["--state", `${folder}/state`];
+  const seedArgs = ["seed", torrentFile, "--archives", folder, ...state, ...limits(UPLOAD_LIMIT)];
   const seed = start("seed", seedArgs);
   await seed.listening;
   await untilAnnounced(url, torrent);
@@ -170,7 +171,7 @@ async function playSwarm(
   const leechers = Array.from({ length: LEECHERS }, (_, i) => {
     const output = join(folder, `leecher-${i + 1}`);
     const limit = limits(i === 0 ? SLOW_UPLOAD_LIMIT : UPLOAD_LIMIT);
-    const args = ["download", torrentFile, "--output", output, "--seed", ...limit];
+    const args = ["download", torrentFile, "--output", output, "--seed", ...state, ...limit];
     return start(`leecher ${i + 1}`, args);
   });
 

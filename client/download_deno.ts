@@ -5,23 +5,27 @@
  */
 import { dirname, resolve } from "node:path";
 import { hexOfHash, type Torrent } from "@enjambre/metainfo";
-import { asStorageError, type DiskStore } from "@enjambre/storage";
+import { asStorageError, type DiskStore, type KeptStore } from "@enjambre/storage";
 import type { ActiveTorrent, TorrentSnapshot } from "./active_torrent_deno.ts";
 import { checkContent, type Checked, openContent } from "./check_deno.ts";
 import type { DownloadCommand } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
+import { chooseFiles } from "./file_selection_deno.ts";
 import { CommandFailure, EXIT_DONE, EXIT_INTERRUPTED, interruption } from "./failure.ts";
 import { seedUntilInterrupted } from "./seed_deno.ts";
 import { readTorrent } from "./source_deno.ts";
 import {
   assertReachable,
+  keepingTotals,
   listen,
   progressFields,
   swarmView,
+  tellingDamage,
   trackerTiers,
   watchSwarm,
 } from "./swarm_deno.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent, formatRate } from "./text.ts";
+import { type WorkMeter, workMeter } from "./work_deno.ts";
 
 /** Fetches what is missing of a torrent; resolves with the exit code. */
 export async function runDownload(
@@ -29,9 +33,11 @@ export async function runDownload(
   context: CommandContext,
 ): Promise<number> {
   const torrent = await readTorrent(command.source, { signal: context.signal });
-  const store = await openContent(torrent, command.output);
+  const priorities = chooseFiles(torrent.geometry.files, command);
+  const { output, state } = command;
+  const store = await openContent(torrent, output, state, { priorities }, context);
   try {
-    const exitCode = await complete(command, torrent, store, context);
+    const exitCode = await complete({ command, torrent, store, priorities }, context);
     await store.close();
     return exitCode;
   } catch (error) {
@@ -41,25 +47,35 @@ export async function runDownload(
   }
 }
 
-async function complete(
-  command: DownloadCommand,
-  torrent: Torrent,
-  store: DiskStore,
-  context: CommandContext,
-): Promise<number> {
+/** One download. */
+interface Job {
+  readonly command: DownloadCommand;
+  readonly torrent: Torrent;
+  readonly store: KeptStore;
+  /** How much each file is wanted. */
+  readonly priorities: Uint8Array;
+}
+
+async function complete(job: Job, context: CommandContext): Promise<number> {
+  const { command, torrent, store } = job;
   const checked = await checkContent(store, context);
-  tellWhatIsThere(torrent, checked, command.output, context);
-  if (checked.bad.length > 0) {
+  const { selection } = store.disk;
+  const missingPieces = checked.bad.filter((piece) => selection.isPieceWanted(piece)).length;
+  tellWhatIsThere(job, checked, missingPieces, context);
+  if (missingPieces > 0) {
     assertReachable(trackerTiers(torrent, command), command);
-    await assertOurs(store);
+    await assertOurs(store.disk);
     await assertWritable(command.output);
+    await assertRoom(job);
+    await allocate(job, context);
   } else if (!command.seed) {
+    await moveFiles(job, context);
     await store.close();
     const nothing = { seconds: 0, gainedBytes: 0, snapshot: null };
-    reportComplete(torrent, nothing, context);
+    reportComplete(job, nothing, context);
     return EXIT_DONE;
   }
-  return await takePart(command, torrent, store, checked, context);
+  return await takePart(job, checked, missingPieces > 0, context);
 }
 
 /** What a download came to. */
@@ -71,78 +87,140 @@ interface Outcome {
 }
 
 async function takePart(
-  command: DownloadCommand,
-  torrent: Torrent,
-  store: DiskStore,
+  job: Job,
   checked: Checked,
+  isFetching: boolean,
   context: CommandContext,
 ): Promise<number> {
+  const { command, torrent, store, priorities } = job;
   const { reporter } = context;
   const session = listen(command);
+  let active: ActiveTorrent | null = null;
   try {
-    const active = session.add(torrent, store, checked.have, {
+    active = session.add(torrent, store, checked.have, {
       trackers: trackerTiers(torrent, command),
       peers: command.peers,
+      filePriorities: priorities,
+      begun: await store.takeBegun(),
+      ...(command.memoryBytes !== undefined && { memoryBytes: command.memoryBytes }),
+      ...keepingTotals(store),
+      ...tellingDamage(true, context),
     });
     reporter.event("listening", { hostname: command.hostname ?? "0.0.0.0", port: session.port });
-    const outcome = await untilComplete(active, checked, context);
+    const outcome = await untilComplete(active, isFetching, context);
+    await moveFiles(job, context);
     if (command.seed) {
-      reportComplete(torrent, outcome, context);
+      reportComplete(job, outcome, context);
       reporter.say(`Seeding on port ${session.port} until interrupted`);
       await seedUntilInterrupted(active, session, context);
       return EXIT_INTERRUPTED;
     }
     await session.close();
     await store.close();
-    reportComplete(torrent, outcome, context);
+    reportComplete(job, outcome, context);
     return EXIT_DONE;
   } catch (error) {
     if (error !== context.signal.reason) throw error;
     throw interruption("Interrupted; what came is kept, run it again to go on from there");
   } finally {
     await session.close();
+    if (active !== null) await keepBegun(active, store, context);
+  }
+}
+
+/** Keeps the blocks of pieces that are not whole yet: the next run goes on from them. */
+async function keepBegun(
+  active: ActiveTorrent,
+  store: KeptStore,
+  { reporter }: CommandContext,
+): Promise<void> {
+  const begun = active.begunPieces();
+  if (begun.length === 0) return;
+  try {
+    await store.saveBegun(begun);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    reporter.warn(`${message}; ${formatCount(begun.length, "piece")} will be fetched again`);
   }
 }
 
 async function untilComplete(
   active: ActiveTorrent,
-  checked: Checked,
+  isFetching: boolean,
   context: CommandContext,
 ): Promise<Outcome> {
   const { reporter } = context;
   const startMs = performance.now();
+  const hadBytes = active.snapshot().haveBytes;
   const tell = (snapshot: TorrentSnapshot): void => {
     const view = swarmView("Downloading", snapshot, false);
     reporter.progress(view, progressFields("downloading", snapshot));
   };
-  if (checked.bad.length > 0) await watchSwarm(active, context, tell, active.completed);
+  if (isFetching) await watchSwarm(active, context, tell, active.completed);
   const seconds = (performance.now() - startMs) / 1000;
   const snapshot = active.snapshot();
   reporter.endProgress();
-  const gainedBytes = snapshot.haveBytes - checked.goodBytes;
-  return { seconds, gainedBytes, snapshot };
+  return { seconds, gainedBytes: snapshot.haveBytes - hadBytes, snapshot };
+}
+
+/** Takes the room on disk, where it is to be taken before anything comes. */
+async function allocate({ command, store }: Job, context: CommandContext): Promise<void> {
+  if (command.allocation === "sparse") return;
+  const meter = workMeter("Allocating", await store.disk.bytesMissing(), context, true);
+  await store.allocate("full", { signal: context.signal, onProgress: progressTo(meter) });
+  meter.end();
+}
+
+/** Moves what is complete to where it is to be. */
+async function moveFiles({ command, store }: Job, context: CommandContext): Promise<void> {
+  const { moveTo } = command;
+  if (moveTo === undefined || resolve(moveTo) === resolve(command.output)) return;
+  const { reporter, signal } = context;
+  const meter = workMeter("Moving", store.geometry.contentBytes, context, true);
+  await store.move(moveTo, { signal, onProgress: progressTo(meter) });
+  meter.end();
+  reporter.event("moved", { directory: moveTo });
+  reporter.say(`Moved to ${resolve(moveTo)}`);
+}
+
+/** Turns what is done by now into what was done since the last time. */
+function progressTo(meter: WorkMeter): (doneBytes: number) => void {
+  let before = 0;
+  return (doneBytes) => {
+    meter.add(doneBytes - before);
+    before = doneBytes;
+  };
 }
 
 function tellWhatIsThere(
-  torrent: Torrent,
-  { goodPieces, goodBytes, bad }: Checked,
-  output: string,
+  { torrent, store, command }: Job,
+  { goodPieces, goodBytes }: Checked,
+  missingPieces: number,
   { reporter }: CommandContext,
 ): void {
-  const { pieceCount, totalBytes, contentBytes } = torrent.geometry;
-  reporter.event("checked", { pieces: pieceCount, good: goodPieces, goodBytes, totalBytes });
-  const what = `${torrent.name} (${formatBytes(contentBytes)})`;
-  const where = resolve(output);
-  if (bad.length === 0) return reporter.say(`${what}: all of it is in ${where}`);
+  const { pieceCount, totalBytes, contentBytes, files } = torrent.geometry;
+  const { wantedBytes, wantedPieces } = store.disk.selection;
+  const good = { pieces: pieceCount, good: goodPieces, goodBytes, totalBytes };
+  reporter.event("checked", { ...good, wantedPieces, wantedBytes });
+  const whole = formatBytes(contentBytes);
+  const wanted = files.filter((file, i) => !file.padding && store.disk.selection.isWanted(i));
+  const size = wantedBytes === contentBytes
+    ? whole
+    : `${formatCount(wanted.length, "file")}, ${formatBytes(wantedBytes)} of ${whole}`;
+  const what = `${torrent.name} (${size})`;
+  const where = resolve(command.output);
+  if (missingPieces === 0) return reporter.say(`${what}: all of it is in ${where}`);
   reporter.say(`Downloading ${what} into ${where}`);
-  if (goodPieces === 0) return;
-  const part = formatPercent(goodBytes, totalBytes);
+  const there = wantedPieces - missingPieces;
+  if (there === 0) return;
+  const part = formatPercent(there, wantedPieces);
   reporter.say(
-    `${goodPieces} of ${formatCount(pieceCount, "piece")} (${part}) are there, the rest is fetched`,
+    `${there} of ${formatCount(wantedPieces, "piece")} (${part}) are there, the rest is fetched`,
   );
 }
 
-function reportComplete(torrent: Torrent, outcome: Outcome, { reporter }: CommandContext): void {
+function reportComplete(job: Job, outcome: Outcome, { reporter }: CommandContext): void {
+  const { torrent, store } = job;
   const { seconds, gainedBytes, snapshot } = outcome;
   const bytesPerSecond = seconds > 0 ? gainedBytes / seconds : 0;
   if (snapshot !== null && gainedBytes > 0) {
@@ -156,7 +234,7 @@ function reportComplete(torrent: Torrent, outcome: Outcome, { reporter }: Comman
   reporter.event("complete", {
     infoHash: hexOfHash(torrent.swarmHash),
     name: torrent.name,
-    bytes: torrent.geometry.contentBytes,
+    bytes: store.disk.selection.wantedBytes,
     seconds: Math.round(seconds * 1000) / 1000,
     bytesPerSecond: Math.round(bytesPerSecond),
     gainedBytes,
@@ -225,6 +303,20 @@ async function assertOurs(store: DiskStore): Promise<void> {
         "move it away, or choose another folder with --output",
     );
   }
+}
+
+/** Refuses to begin what the disk has no room for. */
+async function assertRoom({ torrent, store, command }: Job): Promise<void> {
+  const neededBytes = await store.disk.bytesMissing();
+  const freeBytes = await store.disk.freeBytes();
+  if (freeBytes === null || neededBytes <= freeBytes) return;
+  throw new CommandFailure(
+    "disk-full",
+    `Cannot download ${torrent.name} into ${resolve(command.output)}: it needs ${
+      formatBytes(neededBytes)
+    }, ${formatBytes(freeBytes)} are free; ` +
+      "free some room, choose another folder with --output, or fewer files with --select",
+  );
 }
 
 /** Finds out before anything is fetched that nothing could be written. */

@@ -38,6 +38,8 @@ const swarmOptions = `  --peer HOST:PORT       a peer to begin with; may be repe
   --max-peers N          most connections at once (default: 100)
   --upload-limit RATE    most bytes sent per second, such as 500K or 8M
   --download-limit RATE  most bytes fetched per second
+  --state DIR            where to keep what is known of torrents between runs
+                         (default: ~/.local/state/enjambre)
 `;
 
 const topics: Readonly<Record<CommandName, string>> = {
@@ -45,15 +47,24 @@ const topics: Readonly<Record<CommandName, string>> = {
 
 Usage: enjambre download SOURCE [OPTIONS]
 
-SOURCE is a .torrent file or an http(s) URL of one. What is in the folder is
-verified first, and only what is missing or damaged is fetched. Interrupt it
-with Ctrl-C and run it again: it goes on from there.
+SOURCE is a .torrent file or an http(s) URL of one. What is in the folder
+already is used, and only what is missing or damaged is fetched. Interrupt it
+with Ctrl-C and run it again: it goes on from there. When the disk is full or
+away it waits, and goes on by itself.
 
   --output DIR           the folder to download into (default: this one)
+  --select FILES         only these: a glob such as '*.flac' or 'art/*', or
+                         numbers as in enjambre show: 1,4-7; may be repeated
+  --exclude FILES        all but these; may be repeated
   --seed                 go on as a seed afterwards, until interrupted
+  --move-to DIR          move the files there once they are complete
+  --allocation HOW       sparse: files grow as they come (default);
+                         full: take all the room on the disk first
+  --memory SIZE          most memory for pieces not yet on disk (default: 64M)
 ${swarmOptions}
 Examples:
   enjambre download debian.torrent --output isos
+  enjambre download album.torrent --select '*.flac' --exclude 1
   enjambre download https://example.org/debian.torrent --seed
   enjambre download debian.torrent --peer 192.0.2.7:6881
 `,
@@ -77,6 +88,10 @@ Usage: enjambre create PATH [OPTIONS]
   --output FILE          where to write it (default: NAME.torrent, here)
   --piece-length N       bytes in a piece, a power of two: 256K, 1M
                          (default: by size, 2048 pieces at most up to 32 GiB)
+  --format KIND          v1, which every program reads (the default); v2, with
+                         a hash tree of each file; hybrid, both in one
+  --align                let each file begin at a piece, as v2 and hybrid
+                         torrents have it anyway; others share pieces then
   --private              peers may come from its trackers only
   --comment TEXT         words for people
 

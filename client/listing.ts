@@ -18,6 +18,7 @@ export function torrentFields(torrent: Torrent): EventFields {
   const { geometry } = torrent;
   return {
     name: torrent.name,
+    format: formatOf(torrent),
     infoHash: hexOrNull(torrent.infoHash),
     infoHashV2: hexOrNull(torrent.infoHashV2),
     pieceLength: geometry.pieceLength,
@@ -37,6 +38,7 @@ export function torrentFields(torrent: Torrent): EventFields {
 export function magnetFields(magnet: Magnet): EventFields {
   return {
     name: magnet.name,
+    format: null,
     infoHash: hexOrNull(magnet.infoHash),
     infoHashV2: hexOrNull(magnet.infoHashV2),
     pieceLength: null,
@@ -61,6 +63,7 @@ export function torrentTable(torrent: Torrent): string {
   ].filter((part) => part !== "").join(" ");
   return [
     row("Name", name),
+    row("Format", formatNames[formatOf(torrent)]),
     ...hashRows(infoHash, infoHashV2),
     row("Size", `${formatBytes(totalBytes)} in ${formatCount(files.length, "file")}`),
     row("Pieces", `${geometry.pieceCount} of ${formatPieceLength(geometry.pieceLength)}`),
@@ -88,11 +91,25 @@ export function magnetTable(magnet: Magnet): string {
   ].join("\n");
 }
 
+/** What kinds of torrent there are, for people. */
+const formatNames = {
+  v1: "v1",
+  v2: "v2, with a hash tree of each file",
+  hybrid: "hybrid, v1 and v2 in one",
+} as const;
+
+/** What kind of torrent it is. */
+export function formatOf({ infoHash, infoHashV2 }: Torrent): "v1" | "v2" | "hybrid" {
+  if (infoHashV2 === null) return "v1";
+  return infoHash === null ? "v2" : "hybrid";
+}
+
 function contentFiles(torrent: Torrent): TorrentFile[] {
   return torrent.geometry.files.filter((file) => !file.padding);
 }
 
-function hashRows(v1: Uint8Array | null, v2: Uint8Array | null): string[] {
+/** The info-hashes as rows of a table. */
+export function hashRows(v1: Uint8Array | null, v2: Uint8Array | null): string[] {
   return [
     ...(v1 === null ? [] : [row("Info-hash", hexOfHash(v1))]),
     ...(v2 === null ? [] : [row(v1 === null ? "Info-hash" : "", `${hexOfHash(v2)} (v2)`)]),
@@ -114,9 +131,10 @@ function trackerRows(tiers: readonly (readonly string[])[]): string[] {
 function fileRows(files: readonly TorrentFile[]): string[] {
   const sizes = files.map((file) => formatBytes(file.bytes));
   const width = Math.max(0, ...sizes.slice(0, 10_000).map((size) => size.length));
+  const digits = String(files.length).length;
   return files.map(({ path, symlink }, i) => {
     const target = symlink === null ? "" : ` -> ${symlink}`;
-    return `  ${sizes[i]!.padStart(width)}  ${path}${target}`;
+    return `  ${String(i + 1).padStart(digits)}  ${sizes[i]!.padStart(width)}  ${path}${target}`;
   });
 }
 

@@ -98,6 +98,48 @@ Deno.test("create, show, verify; then damage, and verify says which file", async
   assertStringIncludes(inside.out, "give the folder around it");
 });
 
+Deno.test("create makes v2 and hybrid torrents, which show and verify read", async () => {
+  await using folder = new Folder();
+  await Deno.mkdir(folder.at("album/more"), { recursive: true });
+  await folder.write("album/a.bin", 100_000);
+  await folder.write("album/more/b.bin", 5, 2);
+  for (const format of ["v2", "hybrid"]) {
+    const torrent = `${format}.torrent`;
+    const created = await folder.run(
+      ...["create", "album", "--format", format, "--piece-length", "16K", "--output", torrent],
+      "--json",
+    );
+    assertEquals(created.code, 0, created.err);
+    const { infoHash, infoHashV2, files, pieceCount } = lastOf(created);
+    assertEquals([files, pieceCount], [2, 8]);
+    assertEquals([infoHash === null, String(infoHashV2).length], [format === "v2", 64]);
+    const shown = lastOf(await folder.run("show", torrent, "--json"));
+    assertEquals([shown["format"], shown["infoHash"], shown["infoHashV2"]], [
+      ...[format, infoHash, infoHashV2],
+    ]);
+    const table = await folder.run("show", torrent);
+    assertMatch(table.out, format === "v2" ? /^Format {5}v2,/m : /^Format {5}hybrid,/m);
+    assertStringIncludes(table.out, `${infoHashV2} (v2)\n`);
+    assertEquals((await folder.run("verify", torrent, ".")).code, 0);
+  }
+  using file = await Deno.open(folder.at("album/a.bin"), { write: true });
+  await file.seek(40_000, Deno.SeekMode.Start);
+  await file.write(new Uint8Array([1, 2, 3, 4]));
+  const damaged = await folder.run("verify", "v2.torrent", ".", "--json");
+  assertEquals([damaged.code, lastOf(damaged)["bad"]], [1, [2]]);
+  // Its swarm is not spoken yet.
+  const seed = await folder.run("seed", "v2.torrent", "--archives", ".", "--json");
+  assertEquals([seed.code, lastOf(seed)["code"]], [1, "not-supported"]);
+
+  await Deno.mkdir(folder.at("same"));
+  await folder.write("same/same", 5);
+  const same = await folder.run("create", "same", "--format", "v2", "--json");
+  assertEquals([same.code, lastOf(same)["code"]], [1, "name"]);
+  assertStringIncludes(same.err, "use --format hybrid, or rename one of them");
+  assertEquals((await folder.run("create", "same", "--format", "hybrid")).code, 0);
+  assertEquals((await folder.run("verify", "same.torrent", ".")).code, 0);
+});
+
 Deno.test("show reads magnet links, download says that it does not yet", async () => {
   await using folder = new Folder();
   const link =

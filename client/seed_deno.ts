@@ -11,14 +11,23 @@ import type { CommandContext } from "./context.ts";
 import { EXIT_INTERRUPTED } from "./failure.ts";
 import type { Session } from "./session_deno.ts";
 import { readTorrent } from "./source_deno.ts";
-import { listen, progressFields, swarmView, trackerTiers, watchSwarm } from "./swarm_deno.ts";
+import {
+  keepingTotals,
+  listen,
+  progressFields,
+  swarmView,
+  tellingDamage,
+  trackerTiers,
+  watchSwarm,
+} from "./swarm_deno.ts";
 import { formatBytes, formatDuration } from "./text.ts";
 
 /** Verifies what is there and seeds it until interrupted; resolves with the exit code. */
 export async function runSeed(command: SeedCommand, context: CommandContext): Promise<number> {
   const { reporter, signal } = context;
   const torrent = await readTorrent(command.source, { signal });
-  const store = await openContent(torrent, command.archives, { readOnly: true });
+  const { archives, state } = command;
+  const store = await openContent(torrent, archives, state, { readOnly: true }, context);
   // First of all, so that a port in use is told of before hours of verifying.
   const session = listen(command);
   try {
@@ -30,6 +39,8 @@ export async function runSeed(command: SeedCommand, context: CommandContext): Pr
       trackers: tiers,
       peers: command.peers,
       isUploadOnly: true,
+      ...keepingTotals(store),
+      ...tellingDamage(false, context),
     });
     reporter.event("listening", {
       hostname: command.hostname ?? "0.0.0.0",

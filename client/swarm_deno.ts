@@ -3,18 +3,23 @@
  *
  * @module
  */
-import type { Torrent } from "@enjambre/metainfo";
+import { printableText, type Torrent } from "@enjambre/metainfo";
 import type { TrackerStatus } from "@enjambre/tracker";
-import type { ActiveTorrent, TorrentSnapshot } from "./active_torrent_deno.ts";
+import type { Damage, KeptStore } from "@enjambre/storage";
+import type { ActiveTorrent, TorrentOptions, TorrentSnapshot } from "./active_torrent_deno.ts";
 import type { SwarmOptions } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure } from "./failure.ts";
 import type { ProgressView } from "./progress.ts";
 import { Session } from "./session_deno.ts";
-import { formatWait, shown } from "./text.ts";
+import type { Pause } from "./store_keeper_deno.ts";
+import { formatCount, formatWait, shown } from "./text.ts";
 
 /** Time between two looks at the swarm. */
 const WATCH_MS = 100;
+
+/** Files of which it is told that they changed, each time: a folder that was removed has many. */
+const DAMAGES_TOLD_MAX = 3;
 
 /** Begins to listen. */
 export function listen(options: SwarmOptions): Session {
@@ -50,6 +55,35 @@ export function trackerTiers(
   return [...options.trackers.map((url) => [url]), ...torrent.trackers];
 }
 
+/** Has what a torrent moves counted over all runs of the program. */
+export function keepingTotals(store: KeptStore): Pick<TorrentOptions, "totals" | "keepTotals"> {
+  return { totals: store.totals, keepTotals: (totals) => store.setTotals(totals) };
+}
+
+/** Has a person told of files that change behind our back. */
+export function tellingDamage(
+  isFetching: boolean,
+  { reporter }: CommandContext,
+): Pick<TorrentOptions, "handleDamage"> {
+  const handleDamage = (damages: readonly Damage[]): void => {
+    for (const { path, kind } of damages.slice(0, DAMAGES_TOLD_MAX)) {
+      const message = damageTexts[kind] + (isFetching ? "is fetched again" : "is seeded no more");
+      reporter.event("damaged", { path, kind, message });
+      reporter.warn(`${printableText(path)} ${message}`);
+    }
+    const more = damages.length - DAMAGES_TOLD_MAX;
+    if (more > 0) reporter.warn(`${formatCount(more, "more file")} changed as well`);
+  };
+  return { handleDamage };
+}
+
+/** What happened to a file, and what of it, in words. */
+const damageTexts: Readonly<Record<Damage["kind"], string>> = {
+  vanished: "is gone; it ",
+  shrank: "became shorter; what it lacks ",
+  replaced: "was replaced; it is verified, and what is wrong ",
+};
+
 /** Refuses to begin where no peer can ever be found. */
 export function assertReachable(
   tiers: readonly (readonly string[])[],
@@ -76,9 +110,11 @@ export async function watchSwarm(
   until: Promise<void>,
 ): Promise<void> {
   const trackers = new TrackerTeller(context);
+  const pauses = new PauseTeller(context);
   const look = (): void => {
     const snapshot = active.snapshot();
     trackers.look(snapshot.trackers);
+    pauses.look(snapshot);
     tell(snapshot);
   };
   look();
@@ -110,7 +146,9 @@ export function swarmView(
   isSeeding: boolean,
 ): ProgressView {
   const { haveBytes, totalBytes, peers } = snapshot;
-  const note = peers === 0 ? noteOn(snapshot.trackers) : undefined;
+  const note = snapshot.pause?.message ?? (peers === 0 ? noteOn(snapshot.trackers) : undefined);
+  if (snapshot.pause !== null) doing = "Paused";
+  else if (snapshot.isChecking) doing = "Checking";
   const view = { doing, doneBytes: haveBytes, totalBytes, hasEnd: !isSeeding, peers };
   if (note !== undefined) return { ...view, note };
   const { upBytesPerSecond, downBytesPerSecond, uploadedBytes, secondsLeft } = snapshot;
@@ -143,6 +181,30 @@ function reasonOf(tracker: TrackerStatus): string {
 
 function hostOf(url: string): string {
   return shown(URL.parse(url)?.host ?? url);
+}
+
+/** Tells when the store cannot go on, and when it does again. */
+class PauseTeller {
+  readonly #context: CommandContext;
+  #told: Pause | null = null;
+
+  constructor(context: CommandContext) {
+    this.#context = context;
+  }
+
+  look({ pause }: TorrentSnapshot): void {
+    const before = this.#told;
+    if (pause?.code === before?.code) return;
+    this.#told = pause;
+    const { reporter } = this.#context;
+    if (pause === null) {
+      reporter.event("resumed", {});
+      return reporter.say("Going on");
+    }
+    reporter.event("paused", { code: pause.code, message: pause.message });
+    // Whole: it may hold a long path, and what is wrong comes after that.
+    reporter.warn(`paused: ${printableText(pause.message)}; it goes on by itself then`);
+  }
 }
 
 /** Tells of each tracker once when it begins to fail, when it warns, and when it answers. */

@@ -15,6 +15,9 @@ export const PIECE_LENGTH_MAX: number = 64 * 1024 * 1024;
 /** The lowest limit that makes sense: a block a minute would be taken for a peer that is gone. */
 export const RATE_MIN = 1000;
 
+/** The least memory for pieces on their way to the disk: some blocks of some peers. */
+export const MEMORY_MIN: number = 1024 * 1024;
+
 /** Reads a whole number from `min` to `max`. */
 export function readCount(option: string, text: string, min: number, max: number): number {
   const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
@@ -71,6 +74,12 @@ export function readPieceLength(option: string, text: string): number {
   );
 }
 
+/** Reads what kind of torrent is meant. */
+export function readFormat(option: string, text: string): "v1" | "v2" | "hybrid" {
+  if (text === "v1" || text === "v2" || text === "hybrid") return text;
+  throw usageFailure(`${option} is ${quoted(text)}; v1, v2 or hybrid is due`);
+}
+
 /** Reads a rate in bytes per second, with `K`, `M` or `G` for thousands, millions and so on. */
 export function readRate(option: string, text: string): number {
   const match = /^(\d{1,12}(?:\.\d{1,6})?)([kmg])?$/i.exec(text.trim());
@@ -82,6 +91,21 @@ export function readRate(option: string, text: string): number {
       quoted(text)
     }; bytes per second are due, at least ${RATE_MIN}, such as 500K or 8M`,
   );
+}
+
+/** Reads a size in memory: bytes, or with `K`, `M` or `G` for KiB, MiB and GiB. */
+export function readSize(option: string, text: string): number {
+  const match = /^(\d{1,12})(?:([kmg])(?:i?b)?)?$/i.exec(text.trim());
+  const unit = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[match?.[2]?.toLowerCase() ?? ""] ?? 1;
+  const bytes = match === null ? NaN : Number(match[1]) * unit;
+  if (bytes >= MEMORY_MIN) return bytes;
+  throw usageFailure(`${option} is ${quoted(text)}; at least 1M is due, such as 64M or 1G`);
+}
+
+/** Reads how files are to be allocated. */
+export function readAllocation(option: string, text: string): "sparse" | "full" {
+  if (text === "sparse" || text === "full") return text;
+  throw usageFailure(`${option} is ${quoted(text)}; sparse or full is due`);
 }
 
 function quoted(text: string): string {

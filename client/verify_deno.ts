@@ -5,7 +5,7 @@
  */
 import type { Geometry, Torrent } from "@enjambre/metainfo";
 import type { FileOnDisk } from "@enjambre/storage";
-import { checkContent, downloadCommand, misplacedHint, openContent } from "./check_deno.ts";
+import { checkContent, downloadCommand, misplacedHint, openForCheck } from "./check_deno.ts";
 import type { VerifyCommand } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_DONE, EXIT_FAILED } from "./failure.ts";
@@ -25,7 +25,7 @@ export async function runVerify(command: VerifyCommand, context: CommandContext)
   const { reporter, signal } = context;
   const torrent = await readTorrent(command.source, { signal });
   const { geometry } = torrent;
-  const store = await openContent(torrent, command.directory, { readOnly: true });
+  const store = await openForCheck(torrent, command.directory);
   try {
     const { bad, goodPieces } = await checkContent(store, context);
     const found = await store.files();

@@ -1,7 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { encode } from "@enjambre/bencode";
 import bencode from "bencode";
 import fc from "fast-check";
-import { buildTorrent, type TorrentSpec } from "./build.ts";
+import { buildTorrent, comparePaths, type FileSpec, type TorrentSpec } from "./build.ts";
+import { contentOf, torrentV2 } from "./fixtures_test.ts";
+import { pieceLayerOfContent, rootOfContent } from "./merkle.ts";
+import { padFiles } from "./pad.ts";
 import { parseTorrent } from "./torrent.ts";
 
 const SINGLE: TorrentSpec = {
@@ -137,4 +141,108 @@ Deno.test("buildTorrent() refuses names that are none, paths that are one, URLs 
     assertThrows(() => buildTorrent({ ...FOLDER, ...change }), TypeError);
   }
   assert(buildTorrent(FOLDER).length > 0);
+});
+
+/** What is known of the content of a v2 torrent of these files (path with `/`, length). */
+async function specV2(
+  files: readonly (readonly [path: string, bytes: number])[],
+  pieceLength: number = 16384,
+): Promise<TorrentSpec> {
+  const fileRoots: (Uint8Array | null)[] = [];
+  const pieceLayers: (Uint8Array | null)[] = [];
+  for (const [path, bytes] of files) {
+    const content = contentOf(path, bytes);
+    fileRoots.push(bytes === 0 ? null : await rootOfContent(content));
+    pieceLayers.push(bytes > pieceLength ? await pieceLayerOfContent(content, pieceLength) : null);
+  }
+  const specs = files.map(([path, bytes]): FileSpec => ({ path: path.split("/"), bytes }));
+  return { name: "t", files: specs, pieceLength, fileRoots, pieceLayers };
+}
+
+/** In the order of a file tree, in which `a` is a folder. */
+const FILES_V2 = [["a/z", 40000], ["a-b", 0], ["a.txt", 5], ["ñ", 16384]] as const;
+
+/** Adds what a hybrid torrent of the files has: padding, hashes of pieces. */
+function hybridOf(spec: TorrentSpec): TorrentSpec {
+  const files = padFiles(spec.files, spec.pieceLength, { afterLast: true });
+  const real = [...spec.files.keys()];
+  const at = files.map(({ padding }) => padding ? -1 : real.shift()!);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  return {
+    ...spec,
+    files,
+    pieceHashes: new Uint8Array(20 * Math.ceil(bytes / spec.pieceLength)).fill(7),
+    fileRoots: at.map((i) => spec.fileRoots![i] ?? null),
+    pieceLayers: at.map((i) => spec.pieceLayers![i] ?? null),
+  };
+}
+
+Deno.test("buildTorrent() writes the v2 torrent that other code writes, whatever the order of files", async () => {
+  const spec = await specV2(FILES_V2);
+  const due = encode(await torrentV2("t", FILES_V2));
+  assertEquals(buildTorrent(spec), due);
+  assertEquals(buildTorrent(await specV2(FILES_V2.toReversed())), due);
+  const torrent = await parseTorrent(buildTorrent(spec));
+  assertEquals([torrent.infoHash, torrent.geometry.pieceCount], [null, 5]);
+});
+
+Deno.test("buildTorrent() writes hybrid torrents that parseTorrent() finds right", async () => {
+  const torrent = await parseTorrent(buildTorrent(hybridOf(await specV2(FILES_V2))));
+  assertEquals([torrent.infoHash!.length, torrent.infoHashV2!.length], [20, 32]);
+  assertEquals(
+    torrent.geometry.files.filter(({ padding }) => !padding).map((
+      { path, bytes },
+    ) => [path, bytes]),
+    FILES_V2.map(([path, bytes]) => [`t/${path}`, bytes]),
+  );
+  // A folder that holds one file of its own name is told from that file by its v1 half.
+  const same = await parseTorrent(buildTorrent(hybridOf(await specV2([["t", 5]]))));
+  assertEquals(same.geometry.files[0]!.path, "t/t");
+});
+
+Deno.test("buildTorrent() tells of programs in v2 and hybrid torrents, and not in v1", async () => {
+  const spec = await specV2([["run", 5]]);
+  const files = [{ ...spec.files[0]!, executable: true }];
+  for (const each of [{ ...spec, files }, hybridOf({ ...spec, files })]) {
+    const { geometry } = await parseTorrent(buildTorrent(each));
+    assertEquals(geometry.files.map(({ executable }) => executable)[0], true);
+  }
+  assertEquals(
+    buildTorrent({ ...SINGLE, files: [{ ...SINGLE.files[0]!, executable: true }] }),
+    buildTorrent(SINGLE),
+  );
+});
+
+Deno.test("buildTorrent() refuses v2 numbers and layouts that do not fit", async () => {
+  const spec = await specV2(FILES_V2);
+  const hybrid = hybridOf(spec);
+  const none = spec.files.map(() => null);
+  const numbers: TorrentSpec[] = [
+    { ...spec, pieceLength: 8192 },
+    { ...spec, pieceLength: 20000 },
+    { ...spec, fileRoots: none },
+    { ...spec, fileRoots: spec.fileRoots!.map((root) => root?.subarray(1) ?? null) },
+    { ...spec, fileRoots: spec.fileRoots!.map(() => new Uint8Array(32).fill(1)) },
+    { ...spec, pieceLayers: none },
+    { ...spec, pieceLayers: spec.fileRoots! },
+    { ...spec, files: [{ path: Array(101).fill("d"), bytes: 5 }] },
+  ];
+  for (const wrong of numbers) assertThrows(() => buildTorrent(wrong), RangeError);
+  const { fileRoots: _, ...noHashes } = spec;
+  const layouts: TorrentSpec[] = [
+    noHashes,
+    { ...spec, ...await specV2([["a", 5], ["a/b", 5]]) },
+    { ...hybrid, files: spec.files, pieceHashes: new Uint8Array(80), fileRoots: spec.fileRoots! },
+    hybridOf(await specV2(FILES_V2.toReversed())),
+  ];
+  for (const wrong of layouts) assertThrows(() => buildTorrent(wrong), TypeError);
+});
+
+Deno.test("comparePaths() orders as a file tree does: name by name, by bytes", () => {
+  const paths = ["\u{1F600}", "a.txt", "a-b", "\uFF5E", "a/b", "B", "a/a/z"];
+  assertEquals(
+    paths.map((path) => path.split("/")).sort(comparePaths).map((path) => path.join("/")),
+    ["B", "a/a/z", "a/b", "a-b", "a.txt", "\uFF5E", "\u{1F600}"],
+  );
+  assertEquals(comparePaths(["a"], ["a"]), 0);
 });

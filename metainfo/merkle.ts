@@ -51,7 +51,17 @@ export async function pieceLayerOfContent(
   return layer;
 }
 
-async function rootOfPiece(bytes: Uint8Array, leafCount: number): Promise<Uint8Array<ArrayBuffer>> {
+/**
+ * Computes the root of the part of a file's hash tree that is over one piece (BEP 52).
+ *
+ * **Shape**: `bytes` is what the file has of the piece; `leafCount` a power of two: the blocks of a whole
+ * piece, or for a file that is not larger than a piece the least that hold all of it (then it is the
+ * file's root).
+ */
+export async function rootOfPiece(
+  bytes: Uint8Array,
+  leafCount: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const leaves = new Uint8Array(leafCount * HASH_BYTES);
   for (let leaf = 0; leaf * LEAF_BYTES < bytes.length; leaf++) {
     const block = bytes.slice(leaf * LEAF_BYTES, (leaf + 1) * LEAF_BYTES);

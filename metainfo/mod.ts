@@ -1,6 +1,6 @@
 /**
- * Torrent files and magnet links: parsing v1, v2 and hybrid torrents, making v1 torrents, info-hashes,
- * safe file paths, and the arithmetic of pieces, blocks and files.
+ * Torrent files and magnet links: parsing and making v1, v2 and hybrid torrents, info-hashes, safe file
+ * paths, and the arithmetic of pieces, blocks and files.
  *
  * @example Make a torrent, read it, and name it by a magnet link
  * ```ts
@@ -33,7 +33,7 @@
  *
  * @module
  */
-export { buildTorrent, type FileSpec, type TorrentSpec } from "./build.ts";
+export { buildTorrent, comparePaths, type FileSpec, type TorrentSpec } from "./build.ts";
 export { MagnetSyntaxError, TorrentSyntaxError } from "./errors.ts";
 export { BLOCK_BYTES, Geometry, type SpanVisitor, type TorrentFile } from "./geometry.ts";
 export { hashesAreEqual, hashOfHex, hexOfHash } from "./hash.ts";
@@ -54,7 +54,8 @@ export {
   type MagnetSpec,
   parseMagnet,
 } from "./magnet.ts";
-export { pieceLayerOfContent, rootOfContent, rootOfPieceLayer } from "./merkle.ts";
+export { pieceLayerOfContent, rootOfContent, rootOfPiece, rootOfPieceLayer } from "./merkle.ts";
+export { padFiles, type PadOptions } from "./pad.ts";
 export { type NameOptions, printableText } from "./path.ts";
 export { choosePieceLength } from "./piece_length.ts";
 export { parseInfo, parseTorrent, type Torrent } from "./torrent.ts";

@@ -8,7 +8,7 @@ import { checkFileCount, readEntry, type StatedFile } from "./v1.ts";
 /** Bytes in a SHA-256 hash. */
 const HASH_BYTES = 32;
 /** The shortest piece of a v2 torrent: one block, the leaf of its hash trees. */
-const PIECE_BYTES_MIN = 16384;
+export const PIECE_BYTES_MIN = 16384;
 
 /** Refuses a piece length that v2 does not allow: it is a power of two, one block at least (BEP 52). */
 export function checkV2PieceLength(source: Source, pieceLength: number, at: ValuePath): void {
@@ -33,8 +33,9 @@ export function readFileTree(
   if (files.length === 0) throw source.error(here, "Cannot read torrent: it has no files");
   checkFileCount(source, files.length, here);
   const only = files[0]!;
+  // A v1 half that lists files says that it is a folder with one file of its own name.
   const isSingle = files.length === 1 && tree.size === 1 && only.components.length === 1 &&
-    hashesAreEqual(only.components[0]!, name);
+    hashesAreEqual(only.components[0]!, name) && !info.has("files");
   return isSingle ? [{ ...only, components: [] }] : files;
 }
 

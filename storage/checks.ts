@@ -12,6 +12,16 @@ export function assertWholePiece(geometry: Geometry, piece: number, data: Uint8A
   }
 }
 
+/** Throws `RangeError` unless `bitfield` has a bit for each piece, and no more bytes than that takes. */
+export function assertBitfield(geometry: Geometry, bitfield: Uint8Array): void {
+  const due = Math.ceil(geometry.pieceCount / 8);
+  if (bitfield.length !== due) {
+    throw new RangeError(
+      `Cannot check: ${bitfield.length} bytes of believed pieces are given, ${due} are due`,
+    );
+  }
+}
+
 /** Throws unless a read lies inside a good piece: `RangeError` for the place, `StorageError` for the piece. */
 export function assertReadable(
   geometry: Geometry,

@@ -1,13 +1,22 @@
 import { basename, join } from "node:path";
-import { Geometry, type TorrentFile } from "@enjambre/metainfo";
+import {
+  comparePaths,
+  type FileSpec,
+  Geometry,
+  padFiles,
+  rootOfPieceLayer,
+  type TorrentFile,
+} from "@enjambre/metainfo";
 import { asStorageError, StorageError, storageError } from "./errors.ts";
 import { ReadHandle } from "./file_handles_deno.ts";
 import { HandlePool } from "./handle_pool.ts";
 import { hashPieces } from "./hash_pieces_deno.ts";
-import { HASH_BYTES } from "./piece_hashes.ts";
+import { HASH_BYTES, type HashFormat } from "./piece_hashes.ts";
 
-/** Files that `hashScan` keeps open at a time. */
+/** Files that `hashScan` keeps open on this thread at a time. */
 const OPEN_FILES_MAX = 32;
+/** The bit of a file's mode (`S_IXUSR`) that other programs take for the attribute of BEP 47. */
+const OWNER_MAY_RUN = 0o100;
 
 /** One file that is to be in a torrent. */
 export interface ScannedFile {
@@ -15,6 +24,8 @@ export interface ScannedFile {
   readonly path: string[];
   /** Its size when it was found. */
   readonly bytes: number;
+  /** Whether its owner may run it; false where the system does not say. */
+  readonly executable: boolean;
   /** When it was last changed, in milliseconds since 1970; null where the system does not say. */
   readonly modifiedMs: number | null;
   /** Where it is on disk. */
@@ -51,7 +62,8 @@ export interface Scan {
  * await Deno.writeTextFile(`${folder}/a.txt`, "one");
  * const scan = await scanPath(folder);
  * console.log(scan.files.map((file) => file.path.join("/")), scan.totalBytes); // [ "a.txt", "b.txt" ] 6
- * console.log((await hashScan(scan, 16384)).length); // 20
+ * const { pieceHashes } = await hashScan(scan, 16384);
+ * console.log(pieceHashes?.length); // 20
  * await Deno.remove(folder, { recursive: true });
  * ```
  */
@@ -73,16 +85,36 @@ export async function scanPath(path: string): Promise<Scan> {
   return { name, files, totalBytes, skipped: skipped.sort() };
 }
 
-/** How `hashScan` reports and ends. */
+/** How `hashScan` hashes, reports and ends. */
 export interface HashScanOptions {
+  /** What kind of torrent it is for; `"v1"` by default. */
+  format?: HashFormat;
+  /** Whether files of a v1 torrent begin at pieces, with padding between them (BEP 47); those of the others always do. */
+  align?: boolean;
   /** Receives each piece as it is hashed, in any order: for progress. */
-  onPiece?: (piece: number, hash: Uint8Array) => void;
+  onPiece?: (piece: number) => void;
   /** Ends it; the promise then rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
+/** What `hashScan` found; with a name and a piece length it is what `buildTorrent` takes. */
+export interface HashedScan {
+  /** The files in the order in which they were hashed, padding of v1 and hybrid torrents included. */
+  readonly files: readonly FileSpec[];
+  /** v1 and hybrid: 20 bytes for each piece; else null. */
+  readonly pieceHashes: Uint8Array<ArrayBuffer> | null;
+  /** v2 and hybrid: by file index, the root of the hash tree; null for empty files and padding. */
+  readonly fileRoots: readonly (Uint8Array | null)[] | null;
+  /** v2 and hybrid: by file index, 32 bytes for each piece; null for files of one piece at most. */
+  readonly pieceLayers: readonly (Uint8Array | null)[] | null;
+}
+
 /**
- * Hashes the pieces of a torrent to be made: 20 bytes each, in order, as `pieceHashes` has them.
+ * Hashes the pieces of a torrent to be made.
+ *
+ * The files of a v1 torrent are in the order of the scan, those of a v2 or hybrid one in that of its file
+ * tree (BEP 52). A hybrid torrent of several files has padding behind the last one too: libtorrent does
+ * so, and makes the same info-hash.
  *
  * **Limits**: memory as `hashPieces` says; 32 open files.
  * **Errors**: `StorageError`, code `"changed"` where a file is not as it was when it was scanned.
@@ -91,16 +123,29 @@ export async function hashScan(
   scan: Scan,
   pieceLength: number,
   options: HashScanOptions = {},
-): Promise<Uint8Array<ArrayBuffer>> {
-  const geometry = new Geometry(pieceLength, layOut(scan.files));
-  const hashes = new Uint8Array(geometry.pieceCount * HASH_BYTES);
+): Promise<HashedScan> {
+  const format = options.format ?? "v1";
+  const files = format === "v1"
+    ? scan.files
+    : scan.files.toSorted((a, b) => comparePaths(a.path, b.path));
+  const padded: readonly FileSpec[] = format === "v1" && !options.align
+    ? files
+    : padFiles(files, pieceLength, {
+      afterLast: format === "v2" || format === "hybrid" && files.length > 1,
+    });
+  const geometry = new Geometry(pieceLength, layOut(padded));
+  const hashBytes = HASH_BYTES[format];
+  const hashes = new Uint8Array(geometry.pieceCount * hashBytes);
   const handles = new HandlePool<ReadHandle>(OPEN_FILES_MAX);
+  // Padding is not read, so what is read was scanned.
+  const diskPath = (index: number): string => (padded[index] as ScannedFile).diskPath;
   try {
-    await hashPieces({ readAt: (file, offset, target) => read(file, offset, target) }, geometry, {
+    await hashPieces({ readAt, pathOf: diskPath }, geometry, {
+      format,
       onPiece: (piece, hash) => {
-        // Too short is an error in `read` below, so there always is a hash.
-        hashes.set(hash!, piece * HASH_BYTES);
-        options.onPiece?.(piece, hash!);
+        // Too short is an error in `readAt` below, so there always is a hash.
+        hashes.set(hash!, piece * hashBytes);
+        options.onPiece?.(piece);
       },
       ...(options.signal ? { signal: options.signal } : {}),
     });
@@ -108,23 +153,69 @@ export async function hashScan(
     handles.dropAll();
   }
   for (const file of scan.files) await assertUnchanged(file);
-  return hashes;
+  const { v1, roots } = splitHashes(hashes, format);
+  if (roots === null) return { files: padded, pieceHashes: v1, fileRoots: null, pieceLayers: null };
+  const trees = await treesOf(geometry, roots);
+  const isTold = (_: unknown, i: number): boolean => format === "hybrid" || !padded[i]!.padding;
+  return {
+    files: padded.filter(isTold),
+    pieceHashes: v1,
+    fileRoots: trees.fileRoots.filter(isTold),
+    pieceLayers: trees.pieceLayers.filter(isTold),
+  };
 
-  async function read(
+  async function readAt(
     index: number,
     offset: number,
     target: Uint8Array<ArrayBuffer>,
   ): Promise<number> {
-    const { diskPath } = scan.files[index]!;
-    const count = await attempt("read", diskPath, () =>
+    const path = diskPath(index);
+    const count = await attempt("read", path, () =>
       handles.use(
         index,
-        () => ReadHandle.open(diskPath),
+        () => ReadHandle.open(path),
         (handle) => handle.readAt(offset, target),
       ));
-    if (count < target.length) throw storageError("changed", "hash", diskPath);
+    if (count < target.length) throw storageError("changed", "hash", path);
     return count;
   }
+}
+
+/** Takes the two hashes of each piece apart. */
+function splitHashes(
+  hashes: Uint8Array<ArrayBuffer>,
+  format: HashFormat,
+): { v1: Uint8Array<ArrayBuffer> | null; roots: Uint8Array<ArrayBuffer> | null } {
+  if (format === "v1") return { v1: hashes, roots: null };
+  if (format === "v2") return { v1: null, roots: hashes };
+  const pieceCount = hashes.length / HASH_BYTES.hybrid;
+  const v1 = new Uint8Array(pieceCount * HASH_BYTES.v1);
+  const roots = new Uint8Array(pieceCount * HASH_BYTES.v2);
+  for (let piece = 0; piece < pieceCount; piece++) {
+    const both = hashes.subarray(piece * HASH_BYTES.hybrid, (piece + 1) * HASH_BYTES.hybrid);
+    v1.set(both.subarray(0, HASH_BYTES.v1), piece * HASH_BYTES.v1);
+    roots.set(both.subarray(HASH_BYTES.v1), piece * HASH_BYTES.v2);
+  }
+  return { v1, roots };
+}
+
+/** The root of each file, and the piece layer of each that is larger than a piece. */
+async function treesOf(
+  geometry: Geometry,
+  roots: Uint8Array<ArrayBuffer>,
+): Promise<{ fileRoots: (Uint8Array | null)[]; pieceLayers: (Uint8Array | null)[] }> {
+  const fileRoots: (Uint8Array | null)[] = [];
+  const pieceLayers: (Uint8Array | null)[] = [];
+  for (const [i, { bytes, padding }] of geometry.files.entries()) {
+    const { first, end } = geometry.piecesOfFile(i);
+    const hasTree = bytes > 0 && !padding;
+    const layer = roots.subarray(first * HASH_BYTES.v2, end * HASH_BYTES.v2);
+    const hasLayer = hasTree && bytes > geometry.pieceLength;
+    pieceLayers.push(hasLayer ? layer : null);
+    if (hasLayer) fileRoots.push(await rootOfPieceLayer(layer, geometry.pieceLength));
+    else fileRoots.push(hasTree ? layer : null);
+  }
+  return { fileRoots, pieceLayers };
 }
 
 async function walk(
@@ -173,7 +264,13 @@ async function statLink(path: string): Promise<Deno.FileInfo | null> {
 }
 
 function scanned(path: string[], diskPath: string, info: Deno.FileInfo): ScannedFile {
-  return { path, bytes: info.size, modifiedMs: info.mtime?.getTime() ?? null, diskPath };
+  return {
+    path,
+    bytes: info.size,
+    executable: ((info.mode ?? 0) & OWNER_MAY_RUN) !== 0,
+    modifiedMs: info.mtime?.getTime() ?? null,
+    diskPath,
+  };
 }
 
 /** Orders by the bytes of the whole path: the order of UTF-8 is that of code points, not of UTF-16. */
@@ -191,14 +288,14 @@ function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-function layOut(files: readonly ScannedFile[]): TorrentFile[] {
+function layOut(files: readonly FileSpec[]): TorrentFile[] {
   let offset = 0;
-  return files.map(({ path, bytes }) => {
+  return files.map(({ path, bytes, padding = false }) => {
     const file = {
       path: path.join("/"),
       bytes,
       offset,
-      padding: false,
+      padding,
       executable: false,
       symlink: null,
     };

@@ -87,13 +87,15 @@ folderTest("hashScan() hashes across files, in the order of the scan", async (ro
   const all = new TextEncoder().encode(Object.values(parts).join(""));
   const scan = await scanPath(root);
   const told = new Set<number>();
-  const hashes = await hashScan(scan, 16384, { onPiece: (piece) => told.add(piece) });
-  assertEquals(hashes.length, 20 * 5);
+  const { pieceHashes: hashes } = await hashScan(scan, 16384, {
+    onPiece: (piece) => told.add(piece),
+  });
+  assertEquals(hashes!.length, 20 * 5);
   assertEquals([...told].sort(), [0, 1, 2, 3, 4]);
   for (let piece = 0; piece < 5; piece++) {
     const due = createHash("sha1").update(all.subarray(16384 * piece, 16384 * (piece + 1)))
       .digest();
-    assertEquals(hashes.slice(20 * piece, 20 * piece + 20), new Uint8Array(due));
+    assertEquals(hashes!.slice(20 * piece, 20 * piece + 20), new Uint8Array(due));
   }
 });
 

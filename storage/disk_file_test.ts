@@ -9,7 +9,12 @@ folderTest("DiskFile reads a file that is renamed before it can be opened", asyn
   const handles: FileHandles = new HandlePool(1);
   const content = new TextEncoder().encode("hello swarm");
   const names = { final: "t/one", part: "t/one.part" };
-  const file = new DiskFile(new DownloadFolder(downloads), handles, 0, names, content.length);
+  const file = new DiskFile(new DownloadFolder(downloads), handles, names, {
+    fileIndex: 0,
+    bytes: content.length,
+    isExecutable: false,
+    parts: null,
+  });
   await file.write(0, content);
   assertEquals([file.isPart, file.path], [true, `${downloads}/t/one.part`]);
 

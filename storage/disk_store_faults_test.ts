@@ -10,7 +10,15 @@ import {
   writeAll,
   writePieces,
 } from "./store_conformance_test.ts";
-import { exists, folderTest, goodPieces, list, putFile, twoFiles } from "./test_folder_test.ts";
+import {
+  exists,
+  folderTest,
+  goodPieces,
+  list,
+  mountSmallDisk,
+  putFile,
+  twoFiles,
+} from "./test_folder_test.ts";
 
 folderTest("DiskStore goes on after a check that found the files gone", async (downloads) => {
   const torrent = twoFiles();
@@ -164,21 +172,6 @@ Deno.test({
   },
 });
 
-/** Mounts a tmpfs of one MiB where that is allowed. */
-async function mountSmallDisk(at: string): Promise<boolean> {
-  try {
-    await Deno.mkdir(at);
-    const mount = new Deno.Command("mount", {
-      args: ["-t", "tmpfs", "-o", "size=1m", "tmpfs", at],
-      stdout: "null",
-      stderr: "null",
-    });
-    return (await mount.output()).success;
-  } catch {
-    return false;
-  }
-}
-
 Deno.test("DiskStore says that the disk is full, keeps what is good, and goes on when room came back", async () => {
   const folder = await Deno.makeTempDir();
   const disk = `${folder}/disk`;
@@ -229,7 +222,7 @@ const plain = { padding: false, executable: false, symlink: null };
 const geometry = new Geometry(16384, [{ path: "t/hi", bytes: data.length, offset: 0, ...plain }]);
 const pieceHashes = new Uint8Array(await crypto.subtle.digest("SHA-1", data));
 try {
-  const store = await openDiskStore({ geometry, pieceHashes }, Deno.args[0]);
+  const store = await openDiskStore({ geometry, pieceHashes, swarmHash: new Uint8Array(20) }, Deno.args[0]);
   const verdict = await store.write(0, data);
   const target = new Uint8Array(data.length);
   await store.read(0, 0, target);
@@ -270,7 +263,7 @@ folderTest(
   },
 );
 
-folderTest("openDiskStore() refuses a torrent without v1 hashes", async (downloads) => {
+folderTest("openDiskStore() refuses a torrent without hashes", async (downloads) => {
   const torrent = { ...twoFiles(), pieceHashes: null };
-  await assertRejects(() => openDiskStore(torrent, downloads), TypeError, "v2 only");
+  await assertRejects(() => openDiskStore(torrent, downloads), TypeError, "neither v1 hashes");
 });

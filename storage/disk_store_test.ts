@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { openDiskStore } from "./disk_store_deno.ts";
+import { type DiskStore, openDiskStore } from "./disk_store_deno.ts";
+import type { DiskStoreOptions } from "./disk_store_options.ts";
 import {
   assertReadable,
   assertStorageError,
@@ -7,18 +8,66 @@ import {
   pieceOf,
   piecesIn,
   testPieceStore,
+  type TestTorrent,
   writeAll,
   writePieces,
 } from "./store_conformance_test.ts";
 import { exists, folderTest, goodPieces, list, putFile, twoFiles } from "./test_folder_test.ts";
 
+/** Where the data of one torrent are, and how they are used; kept from one opening to the next. */
+interface Kept {
+  directory: string;
+  options: DiskStoreOptions;
+}
+
+/** Whatever a disk store does beside storing: none of it may change what can be read. */
+async function disturb(
+  store: DiskStore,
+  torrent: TestTorrent,
+  kept: Kept,
+  root: string,
+  choice: number,
+): Promise<void> {
+  const kind = choice % 8;
+  const variant = choice >>> 3;
+  const { files } = torrent.geometry;
+  if (kind < 3) {
+    const priorities = Uint8Array.from(files, (_, i) => (variant >>> (i % 16)) & 1);
+    kept.options = { ...kept.options, priorities };
+    await store.setPriorities(priorities);
+  } else if (kind === 3) {
+    await store.move(`${root}/downloads${variant % 3}`);
+    kept.directory = store.directory;
+  } else if (kind === 4) {
+    await store.renameTorrent(`u${variant % 3}-${torrent.geometry.files[0]!.path.split("/")[0]}`);
+    kept.options = { ...kept.options, names: store.names() };
+  } else if (kind === 5) {
+    await store.allocate("full");
+  } else if (kind === 6) {
+    await store.sync();
+  } else {
+    assertEquals(await store.inspect(), []);
+  }
+}
+
 for (const openFilesMax of [1, 128]) {
   testPieceStore(`DiskStore with ${openFilesMax} open files at most`, async () => {
-    const folder = await Deno.makeTempDir();
+    const root = await Deno.makeTempDir();
+    const places = new WeakMap<TestTorrent, Kept>();
+    const placeOf = (torrent: TestTorrent): Kept => {
+      const kept = places.get(torrent) ?? { directory: `${root}/downloads0`, options: {} };
+      places.set(torrent, kept);
+      return kept;
+    };
     return {
-      open: (torrent) => openDiskStore(torrent, `${folder}/downloads`, { openFilesMax }),
+      open: (torrent) => {
+        const { directory, options } = placeOf(torrent);
+        return openDiskStore(torrent, directory, { ...options, openFilesMax });
+      },
       keeps: true,
-      tearDown: () => Deno.remove(folder, { recursive: true }),
+      disturb: (store, torrent, choice) =>
+        disturb(store as DiskStore, torrent, placeOf(torrent), root, choice),
+      tearDown: () => Deno.remove(root, { recursive: true }),
     };
   });
 }
@@ -213,11 +262,10 @@ folderTest("DiskStore stores a file whose name leaves no room for .part", async 
   assertEquals((await list(downloads))[1], "t/" + "ñ".repeat(127));
 });
 
-folderTest("DiskStore writes no padding and no links", async (downloads) => {
+folderTest("DiskStore writes no padding", async (downloads) => {
   const torrent = makeTorrent(64, [
     { path: "t/a", bytes: 70 },
     { path: "t/.pad/58", bytes: 58, padding: true },
-    { path: "t/link", bytes: 0, symlink: "t/a" },
     { path: "t/b", bytes: 10 },
   ]);
   const store = await openDiskStore(torrent, downloads);

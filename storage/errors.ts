@@ -6,6 +6,7 @@ export type StorageErrorCode =
   | "exists"
   | "io"
   | "is-directory"
+  | "locked"
   | "name-too-long"
   | "not-directory"
   | "not-found"
@@ -15,7 +16,8 @@ export type StorageErrorCode =
   | "read-only"
   | "too-large"
   | "too-many-open-files"
-  | "truncated";
+  | "truncated"
+  | "volume-missing";
 
 /**
  * The files are not as they should be, or the system would not do what was asked.
@@ -47,6 +49,7 @@ const reasons: Record<StorageErrorCode, string> = {
   "io": "the disk reports an error",
   "is-directory":
     "something that is no file (a folder, a device) is where a file should be; move it away, then go on",
+  "locked": "another process is at work on it there; end that one first",
   "name-too-long": "its name is too long for this file system",
   "not-directory": "a file is where a folder should be; move it away, then go on",
   "not-found": "it is not there, or no longer",
@@ -59,6 +62,8 @@ const reasons: Record<StorageErrorCode, string> = {
   "too-many-open-files":
     "the system has too many files open; raise the limit (ulimit -n) or lower the store's",
   "truncated": "the file is shorter than it should be",
+  "volume-missing":
+    "what was there is gone, and the folder is on another disk than before; mount the disk that it was on, or choose another folder",
 };
 
 /** What systems call it, as Deno and node:fs hand it on in `error.code`. */

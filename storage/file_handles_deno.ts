@@ -1,5 +1,18 @@
 import { closeSync, open, read } from "node:fs";
 import type { PoolHandle } from "./handle_pool.ts";
+import { Limiter } from "./limiter.ts";
+
+/** Files that are open for a moment beside those of the pool, in all stores together. */
+const MOMENTS_MAX = 16;
+
+/** Files that are being flushed, in all stores together. */
+const SYNCS_MAX = 4;
+
+/** Every file that is opened for a moment alone (to be made or copied) is opened in here. */
+export const moments: Limiter = new Limiter(MOMENTS_MAX);
+
+/** And every file that is opened to be flushed; apart, because that waits for the file's queue. */
+export const syncs: Limiter = new Limiter(SYNCS_MAX);
 
 /**
  * A file open for reading at any place, by any number of readers at once.
@@ -64,6 +77,11 @@ export class WriteHandle implements PoolHandle {
   /** Opens a file that is there; never makes one and never cuts one. */
   static async open(path: string): Promise<WriteHandle> {
     return new WriteHandle(await Deno.open(path, { write: true }));
+  }
+
+  /** Bytes that the file has now. */
+  async bytes(): Promise<number> {
+    return (await this.#file.stat()).size;
   }
 
   /** Writes all of `data` from `offset` on; beyond the end, a hole is left. */

@@ -1,3 +1,4 @@
+import { dirname, resolve } from "node:path";
 import { asStorageError, storageError } from "./errors.ts";
 
 /**
@@ -33,22 +34,61 @@ export class DownloadFolder {
   }
 
   /**
-   * Looks for a file: its size, or null where nothing is.
+   * Looks for a file: what the system says of it, or null where nothing is.
    *
    * **Errors**: `StorageError`; among others `"is-directory"` where something else than a file is, and
    * `"outside"` for a link that leads out.
    */
-  async fileBytes(relative: string): Promise<number | null> {
+  async file(relative: string): Promise<Deno.FileInfo | null> {
     if (!await this.#walkParents(relative, false)) return null;
     const info = await this.#look(relative);
     if (info === null) return null;
     if (!info.isFile) throw storageError("is-directory", "use", this.at(relative));
-    return info.size;
+    return info;
+  }
+
+  /** The device that the folder is on, or its nearest ancestor that is there; null where the system tells none. */
+  async device(): Promise<number | null> {
+    const path = await this.nearest();
+    if (path === null) return null;
+    try {
+      return deviceOf(await Deno.stat(path));
+    } catch (error) {
+      throw asStorageError(error, "use", path);
+    }
+  }
+
+  /** The folder, or its nearest ancestor that is there; null where that may not be looked at. */
+  async nearest(): Promise<string | null> {
+    for (let path = resolve(this.path);; path = dirname(path)) {
+      try {
+        await Deno.stat(path);
+        return path;
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound) || dirname(path) === path) return null;
+      }
+    }
   }
 
   /** Makes the folders that `relative` needs, the download folder included. */
   async makeParents(relative: string): Promise<void> {
     await this.#walkParents(relative, true);
+  }
+
+  /** Tells whether `path` leads to this folder. */
+  async isAt(path: string): Promise<boolean> {
+    if (resolve(path) === resolve(this.path)) return true;
+    try {
+      const [there, here] = await Promise.all([Deno.realPath(path), Deno.realPath(this.path)]);
+      return there === here;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Tells whether a real path lies below the folder, which has to be there. */
+  async isInside(realPath: string): Promise<boolean> {
+    return await this.#openRoot(false) && this.#contains(realPath);
   }
 
   /** Looks at each folder above `relative`; tells whether all are there. */
@@ -106,7 +146,7 @@ export class DownloadFolder {
     if (!info.isSymlink) return info;
     try {
       const target = await Deno.realPath(path);
-      if (!this.#isInside(target)) throw storageError("outside", "use", path);
+      if (!this.#contains(target)) throw storageError("outside", "use", path);
       return await Deno.stat(target);
     } catch (error) {
       // A link to nothing: writing through it would make a file wherever it points.
@@ -115,9 +155,14 @@ export class DownloadFolder {
     }
   }
 
-  #isInside(target: string): boolean {
+  #contains(target: string): boolean {
     const root = this.#realPath!;
     const separator = Deno.build.os === "windows" ? "\\" : "/";
     return target.startsWith(root.endsWith(separator) ? root : root + separator);
   }
+}
+
+/** The device that something is on; null where the system tells none. */
+function deviceOf({ dev }: Deno.FileInfo): number | null {
+  return typeof dev === "number" ? dev : null;
 }

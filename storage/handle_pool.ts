@@ -24,6 +24,7 @@ export class HandlePool<H extends PoolHandle> {
   /** In order of use, the least recent first. */
   readonly #entries: Map<number, Entry<H>>;
   readonly #waiting: (() => void)[];
+  #nextKey: number;
   /** How many are open or being opened, dropped ones that are still in use included. */
   #open: number;
 
@@ -35,7 +36,15 @@ export class HandlePool<H extends PoolHandle> {
     this.#limit = limit;
     this.#entries = new Map();
     this.#waiting = [];
+    this.#nextKey = 0;
     this.#open = 0;
+  }
+
+  /** Hands out `count` keys that nobody else has: the first of them, the others follow. */
+  reserveKeys(count: number): number {
+    const first = this.#nextKey;
+    this.#nextKey += count;
+    return first;
   }
 
   /** How many handles are open. */

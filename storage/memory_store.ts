@@ -2,6 +2,7 @@ import type { Geometry } from "@enjambre/metainfo";
 import { Calls } from "./calls.ts";
 import { assertReadable, assertWholePiece, closedError } from "./checks.ts";
 import { GoodPieces } from "./good_pieces.ts";
+import type { Damage } from "./disk_file_deno.ts";
 import { PieceHashes } from "./piece_hashes.ts";
 import type { CheckOptions, PieceStore, StoredTorrent } from "./store.ts";
 
@@ -66,6 +67,16 @@ export class MemoryStore implements PieceStore {
     target.set(this.#pieces[piece]!.subarray(begin, begin + target.length));
   }
 
+  /** Nothing happens to memory: no damage. */
+  inspect(): Promise<Damage[]> {
+    return Promise.resolve([]);
+  }
+
+  /** Memory is taken by the piece: what is wanted makes no difference to it. */
+  setPriorities(): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** Waits for what is under way and gives the memory back. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -78,7 +89,7 @@ export class MemoryStore implements PieceStore {
     for (let piece = 0; piece < this.geometry.pieceCount; piece++) {
       options.signal?.throwIfAborted();
       const data = this.#pieces[piece];
-      const good = data !== undefined && await this.#matches(piece, data);
+      const good = data !== undefined && await this.#hashes.verify(piece, data);
       if (this.#closed) throw closedError("check");
       // A piece that was written while its old memory was being hashed is judged by that write.
       if (this.#pieces[piece] === data) this.#good.set(piece, good);
@@ -90,13 +101,9 @@ export class MemoryStore implements PieceStore {
   async #write(piece: number, data: Uint8Array<ArrayBuffer>): Promise<"stored" | "corrupt"> {
     if (this.#closed) throw closedError("write");
     assertWholePiece(this.geometry, piece, data);
-    if (!await this.#matches(piece, data)) return "corrupt";
+    if (!await this.#hashes.verify(piece, data)) return "corrupt";
     this.#pieces[piece] = data.slice();
     this.#good.set(piece, true);
     return "stored";
-  }
-
-  async #matches(piece: number, data: Uint8Array<ArrayBuffer>): Promise<boolean> {
-    return this.#hashes.matches(piece, new Uint8Array(await crypto.subtle.digest("SHA-1", data)));
   }
 }

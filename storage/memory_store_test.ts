@@ -23,7 +23,11 @@ Deno.test("MemoryStore keeps a copy: the caller's buffer may change after write(
 
 Deno.test("MemoryStore refuses a torrent whose hashes are missing or too few", () => {
   const torrent = makeTorrent(16, [{ path: "one", bytes: 40 }]);
-  assertThrows(() => new MemoryStore({ ...torrent, pieceHashes: null }), TypeError, "v2 only");
+  assertThrows(
+    () => new MemoryStore({ ...torrent, pieceHashes: null }),
+    TypeError,
+    "neither v1 hashes",
+  );
   const short = torrent.pieceHashes.subarray(0, 59);
   assertThrows(
     () => new MemoryStore({ ...torrent, pieceHashes: short }),

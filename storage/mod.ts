@@ -6,21 +6,32 @@
  *
  * @module
  */
+export { BEGUN_BYTES_MAX, type BegunPiece } from "./begun.ts";
 export {
+  type HashedScan,
   hashScan,
   type HashScanOptions,
   type Scan,
   type ScannedFile,
   scanPath,
 } from "./create_deno.ts";
-export {
-  DiskStore,
-  type DiskStoreOptions,
-  type FileOnDisk,
-  OPEN_FILES_MAX,
-  openDiskStore,
-} from "./disk_store_deno.ts";
+export type { Damage } from "./disk_file_deno.ts";
+export { DiskStore, OPEN_FILES_MAX, openDiskStore } from "./disk_store_deno.ts";
+export type {
+  DiskCheckOptions,
+  DiskStoreOptions,
+  DiskTorrent,
+  FileOnDisk,
+} from "./disk_store_options.ts";
+export type { RenamedFile } from "./disk_names.ts";
 export { asStorageError, StorageError, type StorageErrorCode } from "./errors.ts";
+export type { FilePlace, FileStamp } from "./file_stamp.ts";
 export { hashPieces, type HashPiecesOptions, type PieceSource } from "./hash_pieces_deno.ts";
+export { KeptStore, type Totals } from "./kept_store_deno.ts";
 export { MemoryStore } from "./memory_store.ts";
+export { type KeptStoreOptions, openKeptStore } from "./open_kept_store_deno.ts";
+export type { HashFormat } from "./piece_hashes.ts";
+export type { MoveOptions } from "./relocation_deno.ts";
+export type { WorkOptions } from "./room_deno.ts";
+export { Selection } from "./selection.ts";
 export type { CheckOptions, PieceStore, StoredTorrent } from "./store.ts";

@@ -14,29 +14,58 @@ const NAME_BYTES_MAX = 255;
  * **Shape**: one path for each of `paths`, in their order; `/` between components.
  */
 export function partPaths(paths: readonly string[]): string[] {
-  const taken = new Set<string>();
-  for (const path of paths) {
-    for (let at = path.indexOf("/"); at !== -1; at = path.indexOf("/", at + 1)) {
-      taken.add(folded(path.slice(0, at)));
-    }
-    taken.add(folded(path));
-  }
+  if (areSimple(paths)) return paths.map((path) => path + PART_SUFFIX);
+  const taken = new Set(paths.map(foldPath));
+  for (const folder of foldersOf(paths)) taken.add(foldPath(folder));
   return paths.map((path) => {
     const slash = path.lastIndexOf("/") + 1;
     for (let n = 0;; n++) {
       const suffix = n === 0 ? PART_SUFFIX : `.${n}${PART_SUFFIX}`;
-      const name = cutToBytes(path.slice(slash), NAME_BYTES_MAX - suffix.length);
-      const candidate = path.slice(0, slash) + name + suffix;
-      if (taken.has(folded(candidate))) continue;
-      taken.add(folded(candidate));
+      const candidate = cutPath(path, slash, NAME_BYTES_MAX - suffix.length) + suffix;
+      const folded = foldPath(candidate);
+      if (taken.has(folded)) continue;
+      taken.add(folded);
       return candidate;
     }
   });
 }
 
-/** What two names have in common that some file system takes for one. */
-function folded(path: string): string {
-  return path.normalize("NFC").toLowerCase();
+/** Whether `.part` can be added to all paths as they are: the case of nearly every torrent, however many files it has. */
+function areSimple(paths: readonly string[]): boolean {
+  const folded = new Set<string>();
+  for (const path of paths) {
+    if (path.length * 3 > NAME_BYTES_MAX - PART_SUFFIX.length) return false;
+    const fold = foldPath(path);
+    if (fold.includes(PART_SUFFIX)) return false;
+    folded.add(fold);
+  }
+  return folded.size === paths.length;
+}
+
+/** Each folder above some paths, once. */
+export function foldersOf(paths: Iterable<string>): Set<string> {
+  const folders = new Set<string>();
+  for (const path of paths) {
+    // From the inside out: above a folder that is known all are.
+    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
+      const folder = path.slice(0, at);
+      if (folders.has(folder)) break;
+      folders.add(folder);
+    }
+  }
+  return folders;
+}
+
+/** What two paths have in common that some file system takes for one. */
+function foldPath(path: string): string {
+  // deno-lint-ignore no-control-regex -- all of ASCII is meant
+  return (/^[\x00-\x7f]*$/.test(path) ? path : path.normalize("NFC").toUpperCase()).toLowerCase();
+}
+
+/** Cuts the last name of a path, which begins at `slash`, where it has more than `bytesMax` bytes. */
+function cutPath(path: string, slash: number, bytesMax: number): string {
+  if ((path.length - slash) * 3 <= bytesMax) return path;
+  return path.slice(0, slash) + cutToBytes(path.slice(slash), bytesMax);
 }
 
 /** Cuts `name` between two characters, so that it has at most `bytesMax` bytes of UTF-8. */

@@ -1,7 +1,10 @@
 import type { Geometry, Torrent } from "@enjambre/metainfo";
+import type { Damage } from "./disk_file_deno.ts";
 
 /** What a store needs to know of a torrent; a `Torrent` is one. */
-export type StoredTorrent = Pick<Torrent, "geometry" | "pieceHashes">;
+export type StoredTorrent =
+  & Pick<Torrent, "geometry" | "pieceHashes">
+  & Partial<Pick<Torrent, "fileRoots" | "pieceLayers">>;
 
 /** What may be given to a check. */
 export interface CheckOptions {
@@ -48,6 +51,22 @@ export interface PieceStore {
    * **Errors**: `StorageError` with code `"not-stored"` for a piece that is not known to be good.
    */
   read(piece: number, begin: number, target: Uint8Array<ArrayBuffer>): Promise<void>;
+
+  /**
+   * Looks whether what was stored is still there, cheaply: pieces that cannot be as they were are no longer good, and
+   * `check` is due. Each damage is told once.
+   *
+   * **Errors**: `StorageError` where it cannot even be looked at, as when its volume is away.
+   */
+  inspect(): Promise<Damage[]>;
+
+  /**
+   * Chooses what is wanted: 0 for a file that is not, anything else for one that is.
+   *
+   * **Shape**: one for each file. **Ownership**: copied.
+   * **Errors**: `RangeError` when there is not one for each file.
+   */
+  setPriorities(priorities: Uint8Array): Promise<void>;
 
   /**
    * Waits for what is being read and written, ends a check, finishes whole files and closes all. A

@@ -1,6 +1,7 @@
 /** What the tests of the disk share: folders of their own, and a look at what is in them. */
 import { makeTorrent, piecesIn, type TestTorrent } from "./store_conformance_test.ts";
-import { type DiskStoreOptions, openDiskStore } from "./disk_store_deno.ts";
+import { openDiskStore } from "./disk_store_deno.ts";
+import type { DiskStoreOptions } from "./disk_store_options.ts";
 
 /** A test with a folder of its own; `folder/downloads` is not there yet. */
 export function folderTest(
@@ -17,9 +18,10 @@ export function folderTest(
   });
 }
 
-/** Every file and folder below, folders with a slash, sorted. */
+/** Every file and folder below, folders with a slash, sorted; none where the folder is not there. */
 export async function list(folder: string, below = ""): Promise<string[]> {
   const names: string[] = [];
+  if (!await exists(folder)) return names;
   for await (const entry of Deno.readDir(folder)) {
     const name = below + entry.name;
     names.push(entry.isDirectory ? `${name}/` : name);
@@ -67,3 +69,18 @@ export const twoFiles = (): TestTorrent =>
     { path: "t/empty", bytes: 0 },
     { path: "t/deep/b", bytes: 150 },
   ]);
+
+/** Mounts a tmpfs of one MiB where that is allowed. */
+export async function mountSmallDisk(at: string): Promise<boolean> {
+  try {
+    await Deno.mkdir(at);
+    const mount = new Deno.Command("mount", {
+      args: ["-t", "tmpfs", "-o", "size=1m", "tmpfs", at],
+      stdout: "null",
+      stderr: "null",
+    });
+    return (await mount.output()).success;
+  } catch {
+    return false;
+  }
+}

@@ -237,6 +237,11 @@ export class Announcer {
     return deadlineMs;
   }
 
+  /** Whether a tracker knows of the completion, or it was none to begin with. */
+  get hasToldCompletion(): boolean {
+    return this.#completed === "told";
+  }
+
   /** Whether every tracker that knew us has been told that we left, or could not be. */
   get isStopped(): boolean {
     return this.#phase === "idle";

@@ -2,6 +2,7 @@ import { onFreePort } from "../kit/free_port.ts";
 import { SYSTEM_PYTHON } from "../kit/program.ts";
 import { type JsonEvent, run, RunningProcess } from "../kit/running_process.ts";
 import { type PeerProgram, type PeerTask, READY_LIMIT_MS } from "./peer_program.ts";
+import type { Format } from "./torrent_maker.ts";
 
 const SCRIPT = decodeURIComponent(new URL("./libtorrent_peer.py", import.meta.url).pathname);
 
@@ -31,6 +32,22 @@ export async function starveWithLibtorrent(task: PeerTask): Promise<void> {
 export async function factsFromLibtorrent(torrent: string): Promise<JsonEvent> {
   const lines = await run(SYSTEM_PYTHON, [SCRIPT, "facts", torrent], READY_LIMIT_MS);
   return JSON.parse(lines[0]!);
+}
+
+/** The hashes of the torrent that libtorrent makes of a file or folder, as our `create --json` names them; `pieces` is hexadecimal. */
+export async function createWithLibtorrent(
+  format: Format,
+  pieceLength: number,
+  path: string,
+): Promise<JsonEvent> {
+  const args = [SCRIPT, "create", format, String(pieceLength), path];
+  const lines = await run(SYSTEM_PYTHON, args, READY_LIMIT_MS);
+  return JSON.parse(lines[0]!);
+}
+
+/** What to tell the system's Python so that it checks what lies in a folder. */
+export function libtorrentCheckArgs(torrent: string, folder: string): string[] {
+  return [SCRIPT, "check", torrent, folder];
 }
 
 /** What to tell the system's Python so that it runs a libtorrent peer. */

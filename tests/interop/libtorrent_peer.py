@@ -1,6 +1,8 @@
 """libtorrent as a peer and as an oracle, for the interop tests.
 
   libtorrent_peer.py facts TORRENT                        prints what libtorrent reads in a torrent
+  libtorrent_peer.py create v1|v2|hybrid BYTES PATH       prints the hashes of the torrent that it makes of PATH
+  libtorrent_peer.py check TORRENT FOLDER                 checks what lies in FOLDER, and prints how long it took
   libtorrent_peer.py seed TORRENT FOLDER HOST PORT        seeds what lies in FOLDER
   libtorrent_peer.py download TORRENT FOLDER HOST PORT    downloads into FOLDER and goes on as a seed
   libtorrent_peer.py starve TORRENT FOLDER HOST PORT      downloads so slowly that it stays a leecher
@@ -21,6 +23,7 @@ import time
 import libtorrent as lt
 
 ALERT_WAIT_MS = 100
+CHECK_LOOK_SECONDS = 0.005
 END_LIMIT_SECONDS = 3
 STARVED_BYTES_PER_SECOND = 1024
 TROUBLE = (
@@ -63,6 +66,27 @@ def facts(path):
     )
 
 
+def create(form, piece_length, path):
+    """Makes a torrent in memory, as programs that use libtorrent do."""
+    storage = lt.file_storage()
+    lt.add_files(storage, path)
+    flags = {
+        "v1": lt.create_torrent.v1_only,
+        "v2": lt.create_torrent.v2_only,
+        "hybrid": 0,
+    }
+    made = lt.create_torrent(storage, piece_size=piece_length, flags=flags[form])
+    lt.set_piece_hashes(made, os.path.dirname(path))
+    entry = made.generate()
+    hashes = lt.torrent_info(lt.bdecode(lt.bencode(entry))).info_hashes()
+    say(
+        "created",
+        infoHash=str(hashes.v1) if hashes.has_v1() else None,
+        infoHashV2=str(hashes.v2) if hashes.has_v2() else None,
+        pieces=entry[b"info"].get(b"pieces", b"").hex(),
+    )
+
+
 def open_session(host, port):
     return lt.session({
         "listen_interfaces": f"{host}:{port}",
@@ -79,6 +103,21 @@ def open_session(host, port):
         | lt.alert.category_t.error_notification
         | lt.alert.category_t.tracker_notification,
     })
+
+
+def check(path, folder):
+    session = open_session("127.0.0.1", 0)
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(path)
+    params.save_path = folder
+    params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    start = time.monotonic()
+    handle = session.add_torrent(params)
+    checking = (lt.torrent_status.checking_files, lt.torrent_status.checking_resume_data)
+    while handle.status().state in checking:
+        time.sleep(CHECK_LOOK_SECONDS)
+    seconds = time.monotonic() - start
+    say("checked", seconds=seconds, isWhole=handle.status().is_seeding)
 
 
 def limit_upload(session, bytes_per_second):
@@ -170,5 +209,9 @@ signal.signal(signal.SIGTERM, stop)
 signal.signal(signal.SIGINT, stop)
 if sys.argv[1] == "facts":
     facts(sys.argv[2])
+elif sys.argv[1] == "check":
+    check(sys.argv[2], sys.argv[3])
+elif sys.argv[1] == "create":
+    create(sys.argv[2], int(sys.argv[3]), sys.argv[4])
 else:
     peer(*sys.argv[1:5], *map(int, sys.argv[5:]))

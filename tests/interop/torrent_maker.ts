@@ -6,6 +6,9 @@ const MAKE_LIMIT_MS = 20_000;
 /** Small, so that some MiB are many pieces and several files share one. */
 const PIECE_BYTES = 65_536;
 
+/** What kind of torrent is made. */
+export type Format = "v1" | "v2" | "hybrid";
+
 /** A program that makes `.torrent` files. */
 export interface TorrentMaker {
   readonly name: string;
