@@ -1,0 +1,461 @@
+/**
+ * A node of the overlay: composes the map, the members, and what they say to others.
+ *
+ * @module
+ */
+
+import { packBeats } from "./beats.ts";
+import { Detector } from "./detector.ts";
+import { Intake, type Way } from "./intake.ts";
+import { LOOKUP_ASKED, Lookups, merged } from "./lookups.ts";
+import { Membership } from "./membership.ts";
+import {
+  type Carried,
+  decodeMessage,
+  encodeMessage,
+  LOOKUP_RECORDS_MAX,
+  type Message,
+} from "./messages.ts";
+import type { NodeOptions } from "./options.ts";
+import { type Announcement, OwnRecords } from "./own_records.ts";
+import { carriedOf, namesOf, Reconciler } from "./reconciler.ts";
+import { isHash, type SignedRecord } from "./record.ts";
+import { type Provider, RecordMap } from "./record_map.ts";
+import { Holders } from "./replication.ts";
+import { FEW_MEMBERS, Rounds, SAMPLE } from "./rounds.ts";
+import { Rumors } from "./rumors.ts";
+import { type Offence, POINTS_MAX, Senders } from "./senders.ts";
+import { type NodeStatus, Traffic } from "./status.ts";
+
+/** Between two beats of ours: a record outlives two that are lost. */
+export const BEAT_MS = 30_000;
+/** Members that are told who came or went. */
+const MEMBERS_TOLD = 3;
+/** How long the answer to a question may take to count as one. */
+const ASKED_MS = 10_000;
+/** Whoever was heard so lately is not asked whether it is gone. */
+const FRESH_MS = 8000;
+/** Those named as gone in a message that are asked. */
+const GONE_ASKED = 4;
+
+/** What a {@linkcode Node} asks for. */
+export interface NodeSink {
+  /**
+   * Sends a line, without its end, to a connection that somebody made to us (its name begins with `#`), or
+   * to a member's address, connecting first where need be. What cannot be sent is lost.
+   */
+  send(to: string, line: string): void;
+  /** Closes a connection and refuses whoever is behind it for a while. */
+  refuse(endpoint: string, offence: Offence): void;
+}
+
+/**
+ * One node. Lines, completions and the time come in; lines go out through the sink.
+ *
+ * The contract is that of all machines here: one input, then what it asks of its sink, then `nextDeadlineMs`
+ * is read again. All times are of one monotonic clock, but for `wallMs`, which numbers our own records.
+ */
+export class Node {
+  /** What we know. */
+  readonly map: RecordMap;
+  /** Whom we know. */
+  readonly membership: Membership;
+  readonly #options: NodeOptions;
+  readonly #sink: NodeSink;
+  readonly #traffic = new Traffic();
+  readonly #own: OwnRecords;
+  readonly #senders = new Senders();
+  readonly #intake: Intake;
+  readonly #reconciler: Reconciler;
+  readonly #detector: Detector;
+  readonly #rumors: Rumors;
+  readonly #lookups = new Lookups();
+  readonly #holders: Holders;
+  readonly #rounds: Rounds;
+  readonly #send: (to: string, message: Message) => void;
+  readonly #watched = new Set<string>();
+  #beatMs = Infinity;
+  /** The time of the input that is being handled. */
+  #nowMs = 0;
+  /** When an exchange last found nothing to fetch. */
+  #inStepMs: number | null = null;
+
+  /** Makes a node, which does nothing before `start`. */
+  constructor(options: NodeOptions, sink: NodeSink) {
+    this.#options = options;
+    this.#sink = sink;
+    const ownKey = options.signer.owner;
+    const send = (to: string, message: Message) => {
+      const line = encodeMessage(message);
+      this.#traffic.count(message.type, line.length + 1);
+      sink.send(to, line);
+    };
+    this.#send = send;
+    this.map = new RecordMap({ ...options, ownKey });
+    this.membership = new Membership({ ...options, ownAddress: options.address });
+    this.#own = new OwnRecords(options.signer, options.hash, options.makeSecret);
+    this.#intake = new Intake(this.map, { ...options, ownKey }, {
+      taken: (carried, from, way) => this.#taken(carried, from, way),
+      blame: (from, offence) => this.#blame(from, offence, 1),
+    });
+    this.#reconciler = new Reconciler(this.map, send, options.random);
+    this.#detector = new Detector(this.membership, {
+      send,
+      missed: () => this.#rounds.handleMissed(this.#nowMs),
+      gone: (address) => this.#tellMembers([], [address]),
+    });
+    this.#rumors = new Rumors(this.membership, send, () => this.#detector.trouble);
+    this.#holders = new Holders(options.address, this.membership, options.replication);
+    this.#rounds = new Rounds({
+      membership: this.membership,
+      reconciler: this.#reconciler,
+      detector: this.#detector,
+      holders: this.#holders,
+      random: options.random,
+      send,
+    });
+  }
+
+  /** Our public key. */
+  get owner(): string {
+    return this.#own.owner;
+  }
+
+  /** Begins: goes to where it was told to begin, and on in rounds. */
+  start(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#beatMs = nowMs + BEAT_MS;
+    this.#rounds.start(nowMs);
+  }
+
+  /** When `handleTime` is to be called. */
+  get nextDeadlineMs(): number {
+    return Math.min(
+      this.#rounds.nextDeadlineMs,
+      this.#beatMs,
+      this.#intake.nextDeadlineMs,
+      this.#detector.nextDeadlineMs,
+      this.#rumors.nextDeadlineMs,
+      this.#lookups.nextDeadlineMs,
+      this.map.nextExpiryMs,
+    );
+  }
+
+  /** Does what is due. */
+  handleTime(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.map.expire(nowMs);
+    this.#intake.work(nowMs);
+    this.#detector.handleTime(nowMs);
+    this.#rumors.handleTime(nowMs);
+    this.#lookups.handleTime(nowMs);
+    if (nowMs >= this.#beatMs) this.#beat();
+    this.#rounds.handleTime(nowMs);
+  }
+
+  /** Announces a provider, ourselves or one that we speak for. @returns the record, as it travels */
+  announce(announcement: Announcement, nowMs: number, wallMs: number): SignedRecord {
+    this.#nowMs = nowMs;
+    const record = this.#own.announce(announcement, wallMs);
+    this.#publish(record);
+    return record;
+  }
+
+  /** Tells that a provider left; nothing where it is not known. */
+  leave(infoHash: string, slot: string, nowMs: number, wallMs: number): void {
+    this.#nowMs = nowMs;
+    const present = this.map.get(infoHash + this.owner + slot);
+    if (present !== null) this.#publish(this.#own.leave(present, wallMs));
+  }
+
+  /** Tells that all that we provide ourselves has left, as before the end. */
+  leaveAll(nowMs: number, wallMs: number): void {
+    for (const { infoHash, slot } of [...this.#own.kept()]) {
+      this.leave(infoHash, slot, nowMs, wallMs);
+    }
+    this.#rumors.handleTime(Infinity);
+  }
+
+  /**
+   * Finds providers: those known here, the most recently heard of first; where they are too few, also those
+   * that up to three others know (with replication: the nodes that hold the info-hash).
+   *
+   * @param done is told within {@linkcode LOOKUP_MS}; at once where enough are known
+   */
+  lookup(
+    infoHash: string,
+    wanted: number,
+    done: (providers: Provider[]) => void,
+    nowMs: number,
+  ): void {
+    if (!isHash(infoHash)) throw new TypeError("Cannot look up: info-hash is not 40 hex digits");
+    this.#nowMs = nowMs;
+    const finish = () => done(merged(this.map.providers(infoHash, this.#nowMs), wanted));
+    if (this.map.providers(infoHash, nowMs).length >= wanted) return finish();
+    const others = this.#holders.othersOf(infoHash, LOOKUP_ASKED);
+    const id = this.#lookups.begin(infoHash, others, finish, nowMs);
+    if (id === null) return;
+    const count = Math.min(wanted, LOOKUP_RECORDS_MAX);
+    for (const to of others) this.#send(to, { type: "lookup", id, infoHash, wanted: count });
+  }
+
+  /** Has the node keep up with an info-hash, also where its records are on other nodes; `unwatch` ends it. */
+  watch(infoHash: string, nowMs: number): void {
+    this.#watched.add(infoHash);
+    if (this.#holders.replicas !== null) this.#lookUpAll(infoHash, nowMs);
+  }
+
+  /** Ends what `watch` began. */
+  unwatch(infoHash: string): void {
+    this.#watched.delete(infoHash);
+  }
+
+  #lookUpAll(infoHash: string, nowMs: number): void {
+    this.lookup(infoHash, LOOKUP_RECORDS_MAX, () => {}, nowMs);
+  }
+
+  /** Notes where the other end of a connection that was made to us says it listens. */
+  handleGreeting(endpoint: string, address: string, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#senders.of(endpoint, nowMs).address = address;
+    const isNew = this.membership.get(address) === null;
+    this.#welcome([address]);
+    // It may say what it likes: whether it is there, its own answer tells.
+    if (isNew && this.membership.get(address) !== null) this.#detector.ping(address, nowMs);
+  }
+
+  /** Takes a line. */
+  handleLine(from: string, line: string, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const message = decodeMessage(line);
+    if (message === null) return this.#blame(from, "malformed", 1);
+    this.#traffic.received(line.length + 1);
+    // Whom we dialled is who it is; whoever dialled us may say what it likes.
+    if (!from.startsWith("#")) {
+      this.membership.hear(from, nowMs);
+      this.#detector.hear(from);
+    }
+    this.#dispatch(from, message);
+    this.#intake.work(nowMs);
+  }
+
+  /** Notes that a connection brought what is no line at all. */
+  handleMalformed(from: string, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#blame(from, "malformed", 1);
+  }
+
+  /** Notes that a connection ended, or could not be made. */
+  handleClosed(endpoint: string, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#senders.delete(endpoint);
+    this.#lookups.handleUnreachable(endpoint);
+    this.#detector.handleUnreachable(endpoint, nowMs);
+  }
+
+  /** How the node is. */
+  status(nowMs: number): NodeStatus {
+    const members = { hinted: 0, alive: 0, suspect: 0 };
+    for (const { state } of this.membership.all()) members[state]++;
+    return {
+      address: this.#options.address,
+      owner: this.owner,
+      members,
+      records: this.map.size,
+      chains: this.map.beats.size,
+      digest: this.map.digests.root,
+      rounds: this.#rounds.count,
+      lagMs: this.#inStepMs === null ? null : nowMs - this.#inStepMs,
+      replicas: this.#holders.replicas,
+      suspicions: this.#detector.suspicions,
+      verified: this.#intake.verified,
+      refused: this.#intake.refused,
+      offences: { ...this.#senders.offences },
+      traffic: this.#traffic.totals(),
+    };
+  }
+
+  #dispatch(from: string, message: Message): void {
+    const nowMs = this.#nowMs;
+    switch (message.type) {
+      case "sync":
+        return this.#handleSync(from, message);
+      case "answer":
+        this.#takeBeats(from, message.beats);
+        this.#welcome(message.members);
+        if (this.#reconciler.handleAnswer(from, message, nowMs)) this.#ask(from);
+        else if (message.buckets === "") this.#inStepMs = nowMs;
+        return;
+      case "list":
+        if (this.#reconciler.handleList(from, message, nowMs)) this.#ask(from);
+        return;
+      case "want":
+        return this.#reconciler.handleWant(from, message, nowMs);
+      case "records":
+        if (message.more) this.#rounds.hasten(nowMs);
+        return this.#offer(from, message.records, "records");
+      case "push":
+        return this.#offer(from, message.records, "push");
+      case "beats":
+        return this.#takeBeats(from, message.beats);
+      case "keep":
+        return this.#handleKeep(from, message);
+      case "ping":
+        return this.#send(from, { type: "pong" });
+      case "probe":
+        return this.#detector.handleProbe(from, message.address, nowMs);
+      case "alive":
+        return this.#detector.handleAlive(message.address);
+      case "members":
+        return this.#handleMembers(message);
+      case "lookup":
+        return this.#handleLookup(from, message);
+      case "providers":
+        return this.#handleProviders(from, message);
+    }
+  }
+
+  #handleSync(from: string, sync: Message & { type: "sync" }): void {
+    this.#welcome(sync.members);
+    if (this.#reconciler.giveNews(from, sync, this.#nowMs)) this.#ask(from);
+    const few = sync.few ? FEW_MEMBERS : SAMPLE;
+    this.#send(from, {
+      type: "answer",
+      ...this.#reconciler.answer(sync, this.#nowMs),
+      members: this.membership.sample(few, this.#senders.addressOf(from)),
+    });
+  }
+
+  #handleKeep(from: string, keep: Message & { type: "keep" }): void {
+    this.#takeBeats(from, keep.beats);
+    const unknown = keep.marks.filter((mark) => !this.map.digests.has(mark, keep.buckets));
+    if (unknown.length === 0) return;
+    this.#ask(from);
+    this.#send(from, { type: "want", buckets: keep.buckets, marks: unknown });
+  }
+
+  #handleMembers({ joined, gone }: Message & { type: "members" }): void {
+    this.#welcome(joined);
+    for (const address of gone.slice(0, GONE_ASKED)) {
+      const member = this.membership.get(address);
+      if (member === null || this.#nowMs < member.heardMs + FRESH_MS) continue;
+      this.#detector.ping(address, this.#nowMs);
+    }
+  }
+
+  #handleLookup(from: string, { id, infoHash, wanted }: Message & { type: "lookup" }): void {
+    const records = [...this.map.entriesOf(infoHash)]
+      .map((entry) => carriedOf(entry, this.#nowMs))
+      .filter(({ record, ageMs }) => record.left >= 0 && ageMs < 1000 * record.ttlSeconds)
+      .sort((one, other) => one.ageMs - other.ageMs)
+      .slice(0, wanted);
+    this.#send(from, { type: "providers", id, records });
+  }
+
+  #handleProviders(from: string, { id, records }: Message & { type: "providers" }): void {
+    const infoHash = this.#lookups.answered(id, from);
+    if (infoHash === null) return;
+    for (const carried of records.slice(0, LOOKUP_RECORDS_MAX)) {
+      if (carried.record.infoHash === infoHash) this.#intake.takeNow(from, carried, this.#nowMs);
+    }
+    this.#lookups.settle(id);
+  }
+
+  #offer(from: string, records: readonly Carried[], way: Way): void {
+    const sender = this.#senders.of(from, this.#nowMs);
+    const isAnswer = way === "records" && this.#nowMs < sender.askedUntilMs;
+    const { isTrusted = false } = this.#options;
+    let floods = 0;
+    for (const carried of records) {
+      if (isAnswer || isTrusted || sender.push.take(this.#nowMs)) {
+        this.#intake.offer(from, carried, way, this.#nowMs);
+      } else floods++;
+    }
+    this.#blame(from, "flood", floods);
+  }
+
+  #taken(carried: Carried, from: string, way: Way): void {
+    const { record } = carried;
+    this.#reconciler.note(record);
+    if (record.owner === this.owner) {
+      const answer = this.#own.outbid(record);
+      if (answer !== null) this.#publish(answer);
+    } else if (way === "push" && this.#holders.replicas === null) {
+      this.#rumors.add(carried, this.#senders.addressOf(from), this.#nowMs);
+    }
+  }
+
+  #takeBeats(from: string, packed: Uint8Array): void {
+    const { wrong } = this.map.beats.take(packed, 10 * POINTS_MAX, this.#nowMs);
+    this.#blame(from, "wrongBeat", wrong);
+  }
+
+  #blame(from: string, offence: Offence, count: number): void {
+    if (!this.#senders.blame(from, offence, count, this.#nowMs)) return;
+    this.#intake.drop(from);
+    this.#sink.refuse(from, offence);
+  }
+
+  #ask(from: string): void {
+    this.#senders.of(from, this.#nowMs).askedUntilMs = this.#nowMs + ASKED_MS;
+  }
+
+  /** Takes others' word that these are members; who is new is told on, while there is room for all. */
+  #welcome(addresses: readonly string[]): void {
+    const joined = addresses.filter((address) => this.membership.hint(address, this.#nowMs));
+    if (!this.membership.isFull) this.#tellMembers(joined, []);
+  }
+
+  #tellMembers(joined: readonly string[], gone: readonly string[]): void {
+    if (joined.length + gone.length === 0) return;
+    for (const to of this.membership.targets(MEMBERS_TOLD, joined[0] ?? null)) {
+      this.#send(to, { type: "members", joined, gone });
+    }
+  }
+
+  #beat(): void {
+    this.#beatMs += BEAT_MS;
+    this.#sayBeat();
+    if (this.#holders.replicas === null) return;
+    for (const infoHash of this.#watched) this.#lookUpAll(infoHash, this.#nowMs);
+  }
+
+  #sayBeat(): void {
+    for (const record of this.#own.advance()) this.#publish(record);
+    const beat = this.#own.beat;
+    const [first] = this.#own.kept();
+    const chain = first === undefined ? null : this.map.beats.find(first.anchor, this.owner);
+    if (beat === null || chain === null) return;
+    this.map.beats.advance(chain, beat, this.#nowMs);
+    const { replicas } = this.#holders;
+    if (replicas !== null) this.#keepAtHolders(replicas, packBeats([chain]));
+  }
+
+  /** With replication: tells those who hold our records that we hold to them. */
+  #keepAtHolders(replicas: number, beats: Uint8Array): void {
+    const recordsOf = new Map<string, SignedRecord[]>();
+    for (const record of this.#own.kept()) {
+      for (const holder of this.#holders.othersOf(record.infoHash, replicas)) {
+        const records = recordsOf.get(holder);
+        if (records === undefined) recordsOf.set(holder, [record]);
+        else records.push(record);
+      }
+    }
+    for (const [to, records] of recordsOf) {
+      this.#send(to, { type: "keep", ...namesOf(records), beats });
+    }
+  }
+
+  /** Puts a record of ours into the map and tells it to others. */
+  #publish(record: SignedRecord): void {
+    const beat = record.anchor === "" ? null : this.#own.beat;
+    this.map.merge(record, beat, 0, this.#nowMs);
+    this.#reconciler.note(record);
+    const carried: Carried = { record, beat, ageMs: 0 };
+    const { replicas } = this.#holders;
+    if (replicas === null) return this.#rumors.add(carried, null, this.#nowMs);
+    for (const to of this.#holders.othersOf(record.infoHash, replicas)) {
+      this.#send(to, { type: "push", records: [carried] });
+    }
+  }
+}

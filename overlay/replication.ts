@@ -1,0 +1,71 @@
+/**
+ * Which nodes hold an info-hash's records where not all hold all.
+ *
+ * @module
+ */
+
+import type { Membership } from "./membership.ts";
+import type { Replication } from "./options.ts";
+
+/** Below so many nodes every node holds every record, unless told otherwise. */
+export const ALL_BELOW = 64;
+/** How many nodes hold an info-hash's records beyond that, unless told otherwise. */
+export const REPLICAS = 8;
+
+/**
+ * The `count` nodes that rendezvous hashing gives an info-hash: each node's weight for it is a hash of both,
+ * and the heaviest hold it. All who know the same members name the same nodes, and a node that comes or goes
+ * moves only what it holds.
+ *
+ * **Source**: Thaler, Ravishankar, "Using Name-Based Mappings to Increase Hit Rates" (1998).
+ */
+export function nearest(infoHash: string, addresses: Iterable<string>, count: number): string[] {
+  const weighed: { address: string; weight: number }[] = [];
+  for (const address of addresses) weighed.push({ address, weight: weightOf(infoHash, address) });
+  // Equal weights are told apart by name, so that all nodes agree there too.
+  weighed.sort((one, other) => other.weight - one.weight || (one.address < other.address ? -1 : 1));
+  return weighed.slice(0, count).map(({ address }) => address);
+}
+
+/** 32 well-mixed bits of both: FNV-1a, finished as in MurmurHash3. */
+function weightOf(infoHash: string, address: string): number {
+  let hash = 0x811c9dc5;
+  for (const text of [infoHash, address]) {
+    for (let at = 0; at < text.length; at++) {
+      hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+    }
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** Says who holds what, by the members that a node knows now. */
+export class Holders {
+  readonly #ownAddress: string;
+  readonly #membership: Membership;
+  readonly #replication: Replication;
+
+  /** Makes one for a node. */
+  constructor(ownAddress: string, membership: Membership, replication: Replication = "auto") {
+    this.#ownAddress = ownAddress;
+    this.#membership = membership;
+    this.#replication = replication;
+  }
+
+  /** How many nodes hold an info-hash's records; `null` where all hold all. */
+  get replicas(): number | null {
+    if (typeof this.#replication === "number") return this.#replication;
+    const isSmall = this.#membership.size + 1 < ALL_BELOW;
+    return this.#replication === "all" || isSmall ? null : REPLICAS;
+  }
+
+  /** The nodes that an info-hash is nearest to; we are not told of ourselves, though we may be one of them. */
+  othersOf(infoHash: string, count: number): string[] {
+    const addresses = [this.#ownAddress];
+    for (const { address, state } of this.#membership.all()) {
+      if (state !== "suspect") addresses.push(address);
+    }
+    return nearest(infoHash, addresses, count).filter((address) => address !== this.#ownAddress);
+  }
+}
