@@ -45,7 +45,9 @@ export async function openContent(
   if (torrent.infoHash === null) {
     throw new CommandFailure(
       "not-supported",
-      `${torrent.name} is a torrent of version 2 only, which is not supported yet; is there a hybrid one?`,
+      `${
+        shown(torrent.name)
+      } is a torrent of version 2 only, which is not supported yet; is there a hybrid one?`,
     );
   }
   const stateDirectory = stateFolder(state);
@@ -128,7 +130,10 @@ export async function assertSomeContent(
     );
   }
   const hint = await misplacedHint(torrent, directory) ?? `${remedy} fetches it, then seeds`;
-  throw new CommandFailure("incomplete", `Nothing of ${torrent.name} is in ${directory}; ${hint}`);
+  throw new CommandFailure(
+    "incomplete",
+    `Nothing of ${shown(torrent.name)} is in ${directory}; ${hint}`,
+  );
 }
 
 /** The command that fetches what is missing or damaged. */

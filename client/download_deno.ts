@@ -24,7 +24,14 @@ import {
   trackerTiers,
   watchSwarm,
 } from "./swarm_deno.ts";
-import { formatBytes, formatCount, formatDuration, formatPercent, formatRate } from "./text.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPercent,
+  formatRate,
+  shown,
+} from "./text.ts";
 import { type WorkMeter, workMeter } from "./work_deno.ts";
 
 /** Fetches what is missing of a torrent; resolves with the exit code. */
@@ -207,7 +214,7 @@ function tellWhatIsThere(
   const size = wantedBytes === contentBytes
     ? whole
     : `${formatCount(wanted.length, "file")}, ${formatBytes(wantedBytes)} of ${whole}`;
-  const what = `${torrent.name} (${size})`;
+  const what = `${shown(torrent.name)} (${size})`;
   const where = resolve(command.output);
   if (missingPieces === 0) return reporter.say(`${what}: all of it is in ${where}`);
   reporter.say(`Downloading ${what} into ${where}`);
@@ -312,7 +319,7 @@ async function assertRoom({ torrent, store, command }: Job): Promise<void> {
   if (freeBytes === null || neededBytes <= freeBytes) return;
   throw new CommandFailure(
     "disk-full",
-    `Cannot download ${torrent.name} into ${resolve(command.output)}: it needs ${
+    `Cannot download ${shown(torrent.name)} into ${resolve(command.output)}: it needs ${
       formatBytes(neededBytes)
     }, ${formatBytes(freeBytes)} are free; ` +
       "free some room, choose another folder with --output, or fewer files with --select",

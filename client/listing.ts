@@ -11,7 +11,13 @@ import {
   type TorrentFile,
 } from "@enjambre/metainfo";
 import type { EventFields } from "./reporter.ts";
-import { formatBytes, formatCount, formatPieceLength, shown } from "./text.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatPieceLength,
+  shown,
+  SHOWN_CHARACTERS_MAX,
+} from "./text.ts";
 
 /** A torrent as the fields of an object; padding files are neither listed nor counted. */
 export function torrentFields(torrent: Torrent): EventFields {
@@ -62,7 +68,7 @@ export function torrentTable(torrent: Torrent): string {
     torrent.createdBy === null ? "" : `by ${shown(torrent.createdBy)}`,
   ].filter((part) => part !== "").join(" ");
   return [
-    row("Name", name),
+    row("Name", shown(name)),
     row("Format", formatNames[formatOf(torrent)]),
     ...hashRows(infoHash, infoHashV2),
     row("Size", `${formatBytes(totalBytes)} in ${formatCount(files.length, "file")}`),
@@ -133,9 +139,19 @@ function fileRows(files: readonly TorrentFile[]): string[] {
   const width = Math.max(0, ...sizes.slice(0, 10_000).map((size) => size.length));
   const digits = String(files.length).length;
   return files.map(({ path, symlink }, i) => {
-    const target = symlink === null ? "" : ` -> ${symlink}`;
-    return `  ${String(i + 1).padStart(digits)}  ${sizes[i]!.padStart(width)}  ${path}${target}`;
+    const target = symlink === null ? "" : ` -> ${shownPath(symlink)}`;
+    return `  ${String(i + 1).padStart(digits)}  ${sizes[i]!.padStart(width)}  ${
+      shownPath(path)
+    }${target}`;
   });
+}
+
+/** A path whose names are safe already, those that are too long to be read cut. */
+function shownPath(path: string): string {
+  if (path.length <= SHOWN_CHARACTERS_MAX) return path;
+  return path.split("/")
+    .map((name) => name.length <= SHOWN_CHARACTERS_MAX ? name : shown(name))
+    .join("/");
 }
 
 function row(label: string, value: string): string {

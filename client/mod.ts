@@ -18,4 +18,5 @@ export {
   SOURCE_TIMEOUT_MS,
   type SourceOptions,
 } from "./source_deno.ts";
+export type { Pause } from "./store_keeper_deno.ts";
 export { PROGRAM, VERSION } from "./version.ts";

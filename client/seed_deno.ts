@@ -20,7 +20,7 @@ import {
   trackerTiers,
   watchSwarm,
 } from "./swarm_deno.ts";
-import { formatBytes, formatDuration } from "./text.ts";
+import { formatBytes, formatDuration, shown } from "./text.ts";
 
 /** Verifies what is there and seeds it until interrupted; resolves with the exit code. */
 export async function runSeed(command: SeedCommand, context: CommandContext): Promise<number> {
@@ -49,7 +49,7 @@ export async function runSeed(command: SeedCommand, context: CommandContext): Pr
       name: torrent.name,
     });
     reporter.say(
-      `Seeding ${torrent.name}, ${
+      `Seeding ${shown(torrent.name)}, ${
         formatBytes(torrent.geometry.contentBytes)
       }, on port ${session.port}` +
         `\nInfo-hash ${hexOfHash(torrent.swarmHash)}`,

@@ -24,6 +24,8 @@ export interface Pause {
   readonly code: StorageError["code"];
   /** For people. */
   readonly message: string;
+  /** The file or folder that it is about; empty where it is about none. */
+  readonly path: string;
   /** When it began, on the session's clock. */
   readonly sinceMs: number;
 }
@@ -183,10 +185,12 @@ export class StoreKeeper {
   }
 
   #pauseFor(error: unknown, before: Pause | null): Pause {
-    const code = error instanceof StorageError ? error.code : "io";
+    const { code, path } = error instanceof StorageError
+      ? error
+      : { code: "io" as const, path: "" };
     const message = messageOf(error);
     if (before?.code !== code) logger.info("{message}", { message });
-    return { code, message, sinceMs: before?.sinceMs ?? this.#context.nowMs() };
+    return { code, message, path, sinceMs: before?.sinceMs ?? this.#context.nowMs() };
   }
 
   #lookSoon(): void {

@@ -125,7 +125,9 @@ export async function watchSwarm(
   context.signal.addEventListener("abort", abort);
   try {
     await Promise.race([until, aborted.promise]);
-    trackers.look(active.snapshot().trackers);
+    const snapshot = active.snapshot();
+    trackers.look(snapshot.trackers);
+    pauses.look(snapshot);
   } finally {
     clearInterval(timer);
     context.signal.removeEventListener("abort", abort);
@@ -146,7 +148,11 @@ export function swarmView(
   isSeeding: boolean,
 ): ProgressView {
   const { haveBytes, totalBytes, peers } = snapshot;
-  const note = snapshot.pause?.message ?? (peers === 0 ? noteOn(snapshot.trackers) : undefined);
+  const note = snapshot.pause !== null
+    ? reasonAlone(snapshot.pause)
+    : peers === 0
+    ? noteOn(snapshot.trackers)
+    : undefined;
   if (snapshot.pause !== null) doing = "Paused";
   else if (snapshot.isChecking) doing = "Checking";
   const view = { doing, doneBytes: haveBytes, totalBytes, hasEnd: !isSeeding, peers };
@@ -155,6 +161,12 @@ export function swarmView(
   return isSeeding
     ? { ...view, upBytesPerSecond, uploadedBytes }
     : { ...view, upBytesPerSecond, downBytesPerSecond, secondsLeft };
+}
+
+/** What is wrong, without the path, which may leave no room for it. */
+function reasonAlone({ message, path }: Pause): string {
+  const at = path === "" ? -1 : message.indexOf(`${path}: `);
+  return at < 0 ? message : message.slice(at + path.length + 2);
 }
 
 /** Where trackers stand while there are no peers: what failed, and when it is tried again. */
@@ -203,7 +215,7 @@ class PauseTeller {
     }
     reporter.event("paused", { code: pause.code, message: pause.message });
     // Whole: it may hold a long path, and what is wrong comes after that.
-    reporter.warn(`paused: ${printableText(pause.message)}; it goes on by itself then`);
+    reporter.warn(`paused: ${printableText(pause.message)}; it goes on by itself when it can`);
   }
 }
 

@@ -10,7 +10,7 @@ import type { VerifyCommand } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_DONE, EXIT_FAILED } from "./failure.ts";
 import { readTorrent } from "./source_deno.ts";
-import { formatBytes, formatCount, sentence } from "./text.ts";
+import { formatBytes, formatCount, sentence, shown } from "./text.ts";
 
 /** What is wrong with one file. */
 interface Trouble {
@@ -33,7 +33,7 @@ export async function runVerify(command: VerifyCommand, context: CommandContext)
     for (const { path, text } of troubles) reporter.result(`${path}: ${text}`);
     if (troubles.length === 0) {
       const what = `${formatBytes(geometry.contentBytes)} in ${formatCount(found.length, "file")}`;
-      reporter.say(`${torrent.name} is whole: ${what}, all ${goodPieces} pieces good`);
+      reporter.say(`${shown(torrent.name)} is whole: ${what}, all ${goodPieces} pieces good`);
     } else {
       reporter.result(
         `${found.length - troubles.length} of ${formatCount(found.length, "file")} whole, ` +

@@ -25,7 +25,7 @@ export function layFiles(
 ): Layout {
   const names = stated.map((file) => namesOf(name, file, options));
   const paths = placePaths(stated, names);
-  const targets = linkTargets(names, paths.of);
+  const targets = linkTargets(stated, names, paths.of);
   const files: TorrentFile[] = [];
   const statedIndices: number[] = [];
   let offset = 0;
@@ -61,10 +61,12 @@ export function layFiles(
 
 /** What a symbolic link can lead to, by its stated path: a file's final path, or a directory's. */
 function linkTargets(
+  stated: readonly StatedFile[],
   names: readonly string[][],
   finalPath: (index: number) => string,
 ): Map<string, string> {
   const targets = new Map<string, string>();
+  if (stated.every(({ symlink }) => symlink === null)) return targets;
   names.forEach((path, i) => {
     for (let end = 2; end < path.length; end++) {
       const directory = path.slice(0, end).join("/");

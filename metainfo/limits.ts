@@ -17,8 +17,14 @@ export const FILES_MAX = 250_000;
 /** Names in a path: what fits in the 120 folders that the bencode decoder lets a v2 file tree have, and far more than people make. */
 export const DEPTH_MAX = 100;
 
-/** Bytes in one name as UTF-8: the 255 that file systems hold, less room for an ending such as `.part`. */
-export const NAME_BYTES_MAX = 240;
+/** Bytes in one name as stated: sixteen times what file systems hold, as the store cuts names and nobody reads more. */
+export const NAME_BYTES_MAX = 4096;
+
+/**
+ * Bytes of the paths of all files and of each folder above each file, as stated: 1,000 for each of
+ * {@link FILES_MAX}. One long name that many paths begin with would take the machine's memory.
+ */
+export const PATHS_BYTES_MAX: number = 256 * 1024 * 1024;
 
 /** Characters in a URL: what HTTP servers take. */
 export const URL_CHARACTERS_MAX = 4096;

@@ -1,5 +1,3 @@
-import { NAME_BYTES_MAX } from "./limits.ts";
-
 /** What a name becomes of which nothing safe is left. */
 const PLACEHOLDER = "_";
 
@@ -26,9 +24,9 @@ export interface NameOptions {
  * one of nothing but separators).
  *
  * Separators and invisible format characters are dropped, control characters become `_`, dots and
- * spaces at the end go (Windows would drop them and find another file), a device name gets a `_` in
- * front, and what is longer than {@link NAME_BYTES_MAX} is cut before its extension. An empty name
- * becomes `_`.
+ * spaces at the end go (Windows would drop them and find another file), and a device name gets a `_` in
+ * front. An empty name becomes `_`. A name that is too long for a file system stays as it is: the store
+ * knows the file system.
  */
 export function safeName(text: string, options: NameOptions = {}): string | null {
   if (text === "") return PLACEHOLDER;
@@ -37,7 +35,7 @@ export function safeName(text: string, options: NameOptions = {}): string | null
   name = name.replace(CONTROL, PLACEHOLDER).replace(INVISIBLE, "");
   if (options.windows === true) name = name.replace(WINDOWS_RESERVED, PLACEHOLDER);
   if (DEVICE.test(name)) name = PLACEHOLDER + name;
-  name = trimEnd(cutName(trimEnd(name)));
+  name = trimEnd(name);
   return name === "" ? PLACEHOLDER : name;
 }
 
@@ -70,20 +68,6 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictDecoder = new TextDecoder("utf-8", { fatal: true });
 const encoder = new TextEncoder();
 
-/** Cuts a name to `max` bytes of UTF-8, keeping an extension of up to 15 bytes and no half character. */
-function cutName(name: string, max: number = NAME_BYTES_MAX): string {
-  if (name.length * 3 <= max || encoder.encode(name).length <= max) return name;
-  const [stem, extension] = splitExtension(name);
-  let left = max - encoder.encode(extension).length;
-  let cut = "";
-  for (const character of stem) {
-    left -= encoder.encode(character).length;
-    if (left < 0) break;
-    cut += character;
-  }
-  return cut + extension;
-}
-
 /** A name's stem and its extension with the dot; an extension of more than 15 bytes is none. */
 function splitExtension(name: string): [string, string] {
   const dot = name.lastIndexOf(".");
@@ -101,14 +85,10 @@ export function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/** A name as file systems compare it: letter cases and Unicode forms alike. */
-function foldName(name: string): string {
-  return name.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC").replaceAll("ς", "σ");
-}
-
 /**
- * Gives each file of a torrent a path of its own, also where the file system tells neither letter
- * cases nor Unicode forms apart, and where a file has the name of another's directory.
+ * Gives each file of a torrent a path of its own, where two have the same one or a file has the name of another's
+ * directory. Names that only some file systems take for one another, as they tell letter cases or Unicode forms not
+ * apart, stay as they are: the store knows the file system.
  *
  * The first to be placed keeps its name, later ones get `.1`, `.2`… before the extension; a file in
  * the place of a directory gives way to it.
@@ -116,7 +96,7 @@ function foldName(name: string): string {
 export class PathResolver {
   readonly #directories: Set<string> = new Set();
   readonly #taken: Set<string> = new Set();
-  /** The number last given for a folded path, so that many files of one name cost no search each. */
+  /** The number last given for a path, so that many files of one name cost no search each. */
   readonly #counters: Map<string, number> = new Map();
 
   /** Learns the directories of all files that will be on disk; names are safe already. */
@@ -124,7 +104,7 @@ export class PathResolver {
     for (const names of paths) {
       let directory = "";
       for (let i = 0; i < names.length - 1; i++) {
-        directory += foldName(names[i]!) + "/";
+        directory += names[i]! + "/";
         this.#directories.add(directory);
       }
     }
@@ -133,23 +113,20 @@ export class PathResolver {
   /** Gives a file its path. */
   place(names: readonly string[]): string {
     const parents = names.slice(0, -1).map((name) => name + "/").join("");
-    const foldedParents = foldName(parents);
-    let name = names[names.length - 1]!;
-    const wanted = foldedParents + foldName(name);
-    let folded = wanted;
+    const last = names[names.length - 1]!;
+    const wanted = parents + last;
+    let path = wanted;
     let counter = this.#counters.get(wanted) ?? 0;
-    while (this.#taken.has(folded) || this.#directories.has(folded + "/")) {
-      name = numberedName(names[names.length - 1]!, ++counter);
-      folded = foldedParents + foldName(name);
+    while (this.#taken.has(path) || this.#directories.has(path + "/")) {
+      path = parents + numberedName(last, ++counter);
     }
     this.#counters.set(wanted, counter);
-    this.#taken.add(folded);
-    return parents + name;
+    this.#taken.add(path);
+    return path;
   }
 }
 
 function numberedName(name: string, counter: number): string {
   const [stem, extension] = splitExtension(name);
-  const suffix = `.${counter}${extension}`;
-  return cutName(stem, NAME_BYTES_MAX - encoder.encode(suffix).length) + suffix;
+  return `${stem}.${counter}${extension}`;
 }

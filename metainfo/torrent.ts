@@ -12,7 +12,7 @@ import { PIECE_BYTES_MAX } from "./limits.ts";
 import { isUtf8, type NameOptions, printableText, safeName, textOfBytes } from "./path.ts";
 import { LENIENT, Source, type ValuePath } from "./source.ts";
 import { type DhtNode, readNodes, readTrackers, readWebSeeds } from "./trackers.ts";
-import { checkTotal, readPieceHashes, readV1Files, type StatedFile } from "./v1.ts";
+import { checkPathBytes, checkTotal, readPieceHashes, readV1Files, type StatedFile } from "./v1.ts";
 import { checkHybrid, checkV2PieceLength, readFileTree, readPieceLayers } from "./v2.ts";
 
 /** What a torrent says: names safe, numbers checked, hashes over the bytes as they stand. */
@@ -152,12 +152,14 @@ function readInfo(source: Source, info: BencodeDict, at: ValuePath): Info {
     checkV2PieceLength(source, pieceLength, at);
     v2 = readFileTree(source, info, at, nameBytes);
     checkTotal(source, v2, pieceLength, true);
+    checkPathBytes(source, v2, nameBytes, at);
   }
   let v1: StatedFile[] | null = null;
   let pieceHashes: Uint8Array | null = null;
   if (hasV1) {
     v1 = readV1Files(source, info, at);
     const totalBytes = checkTotal(source, v1, pieceLength, false);
+    checkPathBytes(source, v1, nameBytes, at);
     pieceHashes = readPieceHashes(source, info, at, pieceLength, totalBytes);
     if (v2 !== null) checkHybrid(source, v1, v2, pieceLength);
   }

@@ -1,5 +1,5 @@
 import type { BencodeDict, BencodeValue } from "@enjambre/bencode";
-import { DEPTH_MAX, FILES_MAX, PIECES_MAX } from "./limits.ts";
+import { DEPTH_MAX, FILES_MAX, NAME_BYTES_MAX, PATHS_BYTES_MAX, PIECES_MAX } from "./limits.ts";
 import { isUtf8, textOfBytes } from "./path.ts";
 import type { Source, ValuePath } from "./source.ts";
 
@@ -96,6 +96,46 @@ export function checkTotal(
     }
   }
   return total;
+}
+
+/**
+ * Refuses names of more than {@link NAME_BYTES_MAX} bytes, and paths that take more than
+ * {@link PATHS_BYTES_MAX} together. Every path begins with the torrent's name.
+ */
+export function checkPathBytes(
+  source: Source,
+  files: readonly StatedFile[],
+  name: Uint8Array,
+  at: ValuePath,
+): void {
+  checkNameBytes(source, name, at);
+  let total = 0;
+  for (const file of files) {
+    let bytes = name.length;
+    total += bytes;
+    for (const component of file.components) {
+      checkNameBytes(source, component, file.at);
+      bytes += 1 + component.length;
+      total += bytes;
+    }
+    for (const component of file.symlink ?? []) {
+      checkNameBytes(source, component, file.at);
+      total += 1 + component.length;
+    }
+    if (total <= PATHS_BYTES_MAX) continue;
+    throw source.error(
+      file.at,
+      `Cannot read torrent: the paths of its files and of the folders above each are ${total} bytes or more, limit is ${PATHS_BYTES_MAX}`,
+    );
+  }
+}
+
+function checkNameBytes(source: Source, name: Uint8Array, at: ValuePath): void {
+  if (name.length <= NAME_BYTES_MAX) return;
+  throw source.error(
+    at,
+    `Cannot read torrent: a name is ${name.length} bytes, limit is ${NAME_BYTES_MAX}`,
+  );
 }
 
 /** Reads what v1 and v2 say alike of a file: its length, attributes and symbolic link (BEP 47). */

@@ -167,6 +167,8 @@ export class Manager {
     for (const connection of this.#connections.values()) this.#interest.recount(connection);
     this.#closeUseless(nowMs);
     this.#downloader.handleWishes();
+    if (this.#isOpen) this.#book.reconsider();
+    this.#dial(nowMs);
     this.#drain(nowMs);
   }
 

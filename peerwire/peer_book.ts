@@ -35,6 +35,8 @@ interface KnownPeer extends PeerAddress {
   state: "idle" | "dialling" | "connected";
   failures: number;
   dialAtMs: number;
+  /** Whether it waits because we had nothing for each other. */
+  wasUseless: boolean;
 }
 
 /** Writes an address as `host:port`, IPv6 in brackets. */
@@ -76,7 +78,14 @@ export class PeerBook {
     if (this.#peers.has(key) || this.#banned.has(key)) return false;
     if (this.#peers.size >= KNOWN_PEERS_MAX && !this.#forgetOne()) return false;
     const { host, port } = address;
-    this.#peers.set(key, { host, port, state: "idle", failures: 0, dialAtMs: 0 });
+    this.#peers.set(key, {
+      host,
+      port,
+      state: "idle",
+      failures: 0,
+      dialAtMs: 0,
+      wasUseless: false,
+    });
     return true;
   }
 
@@ -142,7 +151,16 @@ export class PeerBook {
     if (peer === undefined) return;
     if (!isGood && !isUseless) return this.handleDialFailed(key, nowMs);
     peer.failures = 0;
+    peer.wasUseless = isUseless;
     this.#retire(peer, nowMs + (isUseless ? USELESS_MS : RETRY_MS));
+  }
+
+  /** What we want has changed: those that were of no use may be dialled now. */
+  reconsider(): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.wasUseless && peer.state === "idle") peer.dialAtMs = 0;
+      peer.wasUseless = false;
+    }
   }
 
   /** Forgets this peer, and takes it in no more, known before or not. */

@@ -90,6 +90,20 @@ Deno.test("PeerBook never gives a banned peer again", () => {
   ]);
 });
 
+Deno.test("PeerBook.reconsider() has those dialled again that were of no use, and nobody else", () => {
+  const book = new PeerBook();
+  for (const port of [1, 2]) book.add({ host: "a.example", port });
+  for (const port of [1, 2]) {
+    book.takeNext(0);
+    book.handleConnected(`a.example:${port}`);
+  }
+  book.handleClosed("a.example:1", true, true, 0);
+  book.handleClosed("a.example:2", true, false, 0);
+  assertEquals(book.takeNext(1), null);
+  book.reconsider();
+  assertEquals([book.takeNext(1)?.port, book.takeNext(1)], [1, null]);
+});
+
 Deno.test("PeerBook ignores what happens to peers that it does not know", () => {
   const book = new PeerBook();
   book.handleConnected(KEY);

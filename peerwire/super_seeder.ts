@@ -21,6 +21,9 @@ const SHOWN_AHEAD_SECONDS = 1.25;
 /** A peer that has been alone for so long is shown everything: there is nobody to spread pieces to. */
 const ALONE_MS = 3000;
 
+/** A peer that wants nothing of what it was shown says so within this time, by its silence: a long way there and back. */
+const ALOOF_MS = 1000;
+
 /** Once every piece was shown to somebody: how many are looked at for the one that is rarest. */
 const SAMPLE = 64;
 
@@ -30,6 +33,10 @@ interface Shown {
   readonly pieces: Bitfield;
   /** Those that it has not got yet. */
   readonly open: Set<number>;
+  /** When it was last shown one, or fetched one. */
+  progressAtMs: number;
+  /** How often in a row it wanted none of what it was shown: it is shown twice as many each time. */
+  refusals: number;
 }
 
 /** What a {@linkcode SuperSeeder} is made from. */
@@ -83,7 +90,8 @@ export class SuperSeeder {
   /** A peer came that was told we have nothing. */
   add(connection: Connection): void {
     const pieces = new Bitfield(this.#geometry.pieceCount);
-    this.#shown.set(connection, { pieces, open: new Set() });
+    const progressAtMs = connection.openedAtMs;
+    this.#shown.set(connection, { pieces, open: new Set(), progressAtMs, refusals: 0 });
   }
 
   /**
@@ -115,10 +123,12 @@ export class SuperSeeder {
     if (shown === undefined || connection.amChoking) return;
     const rate = connection.upRate.bytesPerSecond(nowMs);
     const aheadBytes = Math.max(SHOWN_AHEAD_BYTES_MIN, rate * SHOWN_AHEAD_SECONDS);
-    const ahead = Math.max(SHOWN_AHEAD_MIN, Math.floor(aheadBytes / this.#geometry.pieceLength));
+    const usual = Math.max(SHOWN_AHEAD_MIN, Math.floor(aheadBytes / this.#geometry.pieceLength));
+    const ahead = usual * 2 ** shown.refusals;
     while (shown.open.size < ahead) {
       const piece = this.#choose(connection, shown);
       if (piece < 0) return;
+      shown.progressAtMs = nowMs;
       this.#open(connection, shown, piece);
     }
   }
@@ -127,12 +137,20 @@ export class SuperSeeder {
   handleHave(connection: Connection, piece: number, nowMs: number): void {
     const shown = this.#shown.get(connection);
     if (shown === undefined) return;
+    shown.refusals = 0;
     if (shown.open.delete(piece)) this.#close(piece);
     this.show(connection, nowMs);
   }
 
-  /** Once a second: shows everything to a peer that is alone. */
+  /**
+   * Once a second: shows everything to a peer that is alone, and others to one that wants none of what it was shown,
+   * because it has chosen some files only.
+   */
   handleTick(nowMs: number): void {
+    for (const [connection, shown] of this.#shown) {
+      if (connection.isInterested || connection.amChoking) continue;
+      if (nowMs - shown.progressAtMs >= ALOOF_MS) this.#handleAloof(connection, shown, nowMs);
+    }
     if (this.#shown.size !== 1) return;
     const [connection, shown] = this.#shown.entries().next().value!;
     if (nowMs - connection.openedAtMs < ALONE_MS) return;
@@ -144,6 +162,17 @@ export class SuperSeeder {
   end(): void {
     for (const [connection, shown] of this.#shown) this.#showAll(connection, shown);
     this.#shown.clear();
+  }
+
+  #handleAloof(connection: Connection, shown: Shown, nowMs: number): void {
+    for (const piece of shown.open) this.#close(piece);
+    shown.open.clear();
+    shown.refusals++;
+    this.show(connection, nowMs);
+    if (shown.open.size > 0) return;
+    // It knows them all and wants none: no place is to be kept for it.
+    connection.isLured = false;
+    this.#shown.delete(connection);
   }
 
   #showAll(connection: Connection, { pieces }: Shown): void {
@@ -175,9 +204,13 @@ export class SuperSeeder {
 
   /** A piece that the peer lacks and few have or are shown; -1 where there is none. */
   #choose(connection: Connection, shown: Shown): number {
-    while (this.#fresh.length > 0) {
-      const piece = this.#fresh.pop()!;
-      if (this.#copies(piece) === 0) return piece;
+    for (let i = this.#fresh.length - 1; i >= 0; i--) {
+      const piece = this.#fresh[i]!;
+      if (this.#copies(piece) > 0) this.#fresh.splice(i, 1);
+      else if (!shown.pieces.has(piece)) {
+        this.#fresh.splice(i, 1);
+        return piece;
+      }
     }
     const { pieceCount } = this.#geometry;
     const offset = Math.floor(this.#random() * pieceCount);
@@ -187,6 +220,7 @@ export class SuperSeeder {
     for (let i = 0; i < pieceCount && seen < SAMPLE; i++) {
       const piece = (offset + i) % pieceCount;
       if (connection.has.has(piece) || shown.open.has(piece)) continue;
+      if (shown.refusals > 0 && shown.pieces.has(piece)) continue;
       seen++;
       const copies = this.#copies(piece);
       if (copies >= least) continue;

@@ -83,6 +83,7 @@ Deno.test("Manager as the only seed shows everything to a peer that is alone", (
   const swarm = onlySeed();
   const peer = swarm.join();
   const shown = shownTo(peer);
+  peer.say((writer) => writer.interested());
   swarm.pass(2000);
   assertEquals(shownTo(peer), []);
   swarm.pass(2000);
@@ -93,4 +94,33 @@ Deno.test("Manager does not hide what it has while it lacks something", () => {
   const swarm = new TestSwarm(geometryOf(BLOCK_BYTES, 2 * BLOCK_BYTES), { has: "x-" });
   swarm.manager.superSeed(true, swarm.nowMs);
   assertEquals(swarm.join().heard(), ["bitfield 10000000"]);
+});
+
+Deno.test("Manager as the only seed shows more to a peer that wants none of what it was shown, until it wants one", () => {
+  const swarm = onlySeed();
+  const [choosy, other] = [swarm.join(), swarm.join()];
+  const wanted = 7;
+  const seen = shownTo(choosy);
+  other.say((writer) => writer.interested());
+  for (let second = 0; second < 4 && !seen.includes(wanted); second++) {
+    swarm.pass(1100);
+    seen.push(...shownTo(choosy));
+  }
+  assert(seen.includes(wanted), `it was shown ${seen}`);
+  assertEquals(new Set(seen).size, seen.length, "none twice");
+  choosy.say((writer) => {
+    writer.interested();
+    writer.request(wanted, 0, BLOCK_BYTES);
+  });
+  swarm.finishReads();
+  assertEquals(choosy.heardOf("piece"), [`piece ${wanted} 0 ${BLOCK_BYTES} good`]);
+});
+
+Deno.test("Manager as the only seed keeps no place for a peer that wants nothing of the torrent", () => {
+  const swarm = onlySeed();
+  const [idle, other] = [swarm.join(), swarm.join()];
+  other.say((writer) => writer.interested());
+  for (let second = 0; second < 6; second++) swarm.pass(1100);
+  assertEquals(idle.connection.isLured, false);
+  assertEquals(new Set(shownTo(idle)).size, PIECES);
 });

@@ -419,7 +419,7 @@ export class DiskFile {
         async (handle) => {
           const file = handle as WriteHandle;
           // Where somebody cut it, a write would make it long again, and nobody would see the hole.
-          const isCut = await file.bytes() < this.#knownBytes;
+          const isCut = file.bytes() < this.#knownBytes;
           if (isCut) throw storageError("truncated", "write", path);
           await file.writeAt(offset, data);
         },

@@ -234,14 +234,40 @@ export class DiskFiles {
   /** The links with the paths that files have now. */
   #linksNow(): TorrentLink[] {
     const { files } = this.#geometry;
-    const now = new Map<string, string>();
-    if (this.#links.length > 0) files.forEach(({ path }, i) => now.set(path, this.#paths[i]!));
+    if (this.#links.length === 0) return [];
+    const folders = new Set(this.#links.map(({ target }) => target));
+    const now = foldersNow(files.map(({ path }) => path), this.#paths, folders);
+    files.forEach(({ path }, i) => now.set(path, this.#paths[i]!));
     return this.#links.map(({ fileIndex, path, target }) => ({
       fileIndex,
       path: now.get(path) ?? path,
       target: now.get(target) ?? target,
     }));
   }
+}
+
+/**
+ * Where folders are now: in their place if one of their files is still in them, else where the first of
+ * those went.
+ */
+function foldersNow(
+  stated: readonly string[],
+  paths: readonly string[],
+  folders: ReadonlySet<string>,
+): Map<string, string> {
+  const now = new Map<string, string>();
+  stated.forEach((path, i) => {
+    const names = paths[i]!.split("/");
+    const statedNames = path.split("/");
+    if (names.length !== statedNames.length) return;
+    for (let end = 1; end < names.length; end++) {
+      const folder = statedNames.slice(0, end).join("/");
+      if (!folders.has(folder)) continue;
+      const place = names.slice(0, end).join("/");
+      if (place === folder || !now.has(folder)) now.set(folder, place);
+    }
+  });
+  return now;
 }
 
 /** The links that lead to a file or folder of the torrent; the others are left out. */

@@ -1,8 +1,14 @@
 import type { TorrentFile } from "@enjambre/metainfo";
-import { foldersOf } from "./part_names.ts";
+import { foldersOf, PART_SUFFIX } from "./part_names.ts";
 
 /** The longest name that common file systems take, in bytes of UTF-8. */
 const NAME_BYTES_MAX = 255;
+
+/** The longest that a name is when it was cut: `.part` still fits behind it. */
+const CUT_BYTES_MAX = NAME_BYTES_MAX - PART_SUFFIX.length;
+
+/** Room for a number before the extension: a point and as many digits as a torrent's files can need. */
+const NUMBER_BYTES_MAX = 8;
 
 /** Bytes of an extension that is kept when a name is cut short; a longer one is none. */
 const EXTENSION_BYTES_MAX = 16;
@@ -49,14 +55,13 @@ export interface DiskNames {
 export function diskNames(files: readonly StatedPath[], folding: Folding): DiskNames {
   const renamed: RenamedFile[] = [];
   const taken = new Set<string>();
+  const numbers = new Map<string, number>();
   const short = files.map(({ path }) => shortPath(path));
   const onDisk = short.filter((_, i) => !files[i]!.padding);
   for (const folder of foldersOf(onDisk)) taken.add(fold(folder, folding));
   const result = short.map((path, fileIndex) => {
     if (files[fileIndex]!.padding) return path;
-    let free = path;
-    for (let n = 1; taken.has(fold(free, folding)); n++) free = numbered(path, n);
-    taken.add(fold(free, folding));
+    const free = freePath(path, folding, taken, numbers);
     const stated = files[fileIndex]!.path;
     if (free !== path) renamed.push({ fileIndex, stated, path: free, reason: "same-name" });
     else if (path !== stated) renamed.push({ fileIndex, stated, path, reason: "too-long" });
@@ -65,10 +70,36 @@ export function diskNames(files: readonly StatedPath[], folding: Folding): DiskN
   return { paths: result, renamed };
 }
 
-/** Whether any file system takes two of the paths for one. */
+/**
+ * Takes a path, or the next one with a number that is free. `numbers` has the last number by what stands
+ * around it, so that thousands of files of one name cost no search each.
+ */
+function freePath(
+  path: string,
+  folding: Folding,
+  taken: Set<string>,
+  numbers: Map<string, number>,
+): string {
+  let free = path;
+  let folded = fold(free, folding);
+  if (taken.has(folded)) {
+    const [before, after] = aroundNumber(path);
+    const key = fold(`${before}/${after}`, folding);
+    let n = numbers.get(key) ?? 0;
+    do {
+      free = `${before}.${++n}${after}`;
+      folded = fold(free, folding);
+    } while (taken.has(folded));
+    numbers.set(key, n);
+  }
+  taken.add(folded);
+  return free;
+}
+
+/** Whether any file system takes two of the paths for one, too long ones cut. */
 export function foldSomewhere(files: readonly StatedPath[]): boolean {
   const both = { cases: true, forms: true };
-  const paths = files.filter(({ padding }) => !padding).map(({ path }) => path);
+  const paths = files.filter(({ padding }) => !padding).map(({ path }) => shortPath(path));
   const folded = new Set(paths.map((path) => fold(path, both)));
   if (folded.size < paths.length) return true;
   for (const folder of foldersOf(paths)) if (folded.has(fold(folder, both))) return true;
@@ -104,15 +135,18 @@ function fold(path: string, { cases, forms }: Folding): string {
   // deno-lint-ignore no-control-regex -- all of ASCII is meant
   if (/^[\x00-\x7f]*$/.test(path)) return cases ? path.toLowerCase() : path;
   const form = forms ? path.normalize("NFC") : path;
-  return cases ? form.toUpperCase().toLowerCase() : form;
+  if (!cases) return form;
+  const lower = form.toUpperCase().toLowerCase();
+  // Upper case takes some characters apart.
+  return forms ? lower.normalize("NFC") : lower;
 }
 
-/** A path with a number before its extension, its last name no longer than file systems take. */
-function numbered(path: string, n: number): string {
+/** What stands before and behind the number that a path gets, the last name no longer than file systems take. */
+function aroundNumber(path: string): [before: string, after: string] {
   const slash = path.lastIndexOf("/") + 1;
   const [stem, extension] = splitExtension(path.slice(slash));
-  const suffix = `.${n}${extension}`;
-  return path.slice(0, slash) + cutToBytes(stem, NAME_BYTES_MAX - byteLength(suffix)) + suffix;
+  const bytesMax = CUT_BYTES_MAX - NUMBER_BYTES_MAX - byteLength(extension);
+  return [path.slice(0, slash) + cutToBytes(stem, bytesMax), extension];
 }
 
 function shortPath(path: string): string {
@@ -124,7 +158,7 @@ function shortName(name: string): string {
   if (byteLength(name) <= NAME_BYTES_MAX) return name;
   const [stem, extension] = splitExtension(name);
   const suffix = `~${markOf(name)}${extension}`;
-  return cutToBytes(stem, NAME_BYTES_MAX - byteLength(suffix)) + suffix;
+  return cutToBytes(stem, CUT_BYTES_MAX - byteLength(suffix)) + suffix;
 }
 
 /** Eight hex digits that are the same for the same name (FNV-1a). */

@@ -53,6 +53,45 @@ Deno.test("diskNames() cuts a name that is too long before its extension, and ma
   ]);
 });
 
+Deno.test("diskNames() cuts names so that .part fits behind them, and numbers them so too", () => {
+  const long = "x".repeat(300);
+  const [cut] = diskNames(stated(`t/${long}.flac`), none).paths;
+  assertEquals(cut!.length - "t/".length, 250);
+  const full = "y".repeat(255);
+  const { paths } = diskNames(stated(`t/${full}`, `t/${full.toUpperCase()}`), both);
+  assertEquals(paths, [`t/${full}`, `t/${"Y".repeat(242)}.1`]);
+});
+
+Deno.test("diskNames() searches no numbers for thousands of long names", () => {
+  const word = "abcdefghijklmno";
+  const cased = (i: number): string =>
+    [...word].map((letter, bit) => (i >> bit) & 1 ? letter.toUpperCase() : letter).join("");
+  // In cases alone apart; cut to one stem when they are numbered; far too long.
+  for (
+    const name of [
+      (i: number) => cased(i),
+      (i: number) => `${"x".repeat(235)}${i >> 1}${i & 1 ? "A" : "a"}`,
+      (i: number) => `${"y".repeat(4081)}${cased(i)}`,
+    ]
+  ) {
+    const files = stated(...Array.from({ length: 20_000 }, (_, i) => `t/${name(i)}`));
+    const folded = diskNames(files, both).paths.map((path) => path.toLowerCase());
+    assertEquals(new Set(folded).size, files.length);
+    assertEquals(new Set(diskNames(files, none).paths).size, files.length);
+  }
+});
+
+Deno.test("diskNames() tells apart what is the same only when it is cut", () => {
+  // Their marks are the same too.
+  const [one, other] = ["13zx", "gpad"].map((end) => `t/${"z".repeat(300)}${end}`);
+  const [first, second] = diskNames(stated(one!, other!), none).paths;
+  assertEquals(second, `${first!.slice(0, 2 + 250 - 8)}.1`);
+  assert(foldSomewhere(stated(one!, other!)));
+  // A file and a folder too.
+  const [file, inside] = diskNames(stated(one!, `${other}/in`), none).paths;
+  assertEquals([file, inside], [second, `${first}/in`]);
+});
+
 Deno.test("diskNames() gives every file a name of its own, the same each time", () => {
   const name = fc.constantFrom("a", "A", "b", "a.1", "A.1", "\u00e9", "e\u0301", "x".repeat(300));
   const somePaths = fc.array(fc.array(name, { minLength: 1, maxLength: 3 }), { maxLength: 12 });

@@ -198,7 +198,7 @@ Deno.test("DiskStore says that the disk is full, keeps what is good, and goes on
     assertEquals([failure.code, failure.path], ["disk-full", `${disk}/t/a.part`]);
     assertEquals(
       failure.message,
-      `Cannot write ${disk}/t/a.part: the disk is full; free some room, then go on`,
+      `Cannot write ${disk}/t/a.part: the disk is full; free some room`,
     );
     await assertReadable(store, torrent, stored);
     assertEquals(piecesIn(await store.check()), stored);

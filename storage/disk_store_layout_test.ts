@@ -94,6 +94,29 @@ unixTest(
   },
 );
 
+unixTest(
+  "DiskStore makes links to files and folders whose names it had to cut",
+  async (downloads) => {
+    const long = "n".repeat(300);
+    const torrent = makeTorrent(64, [
+      { path: `t/${long}/${long}.bin`, bytes: 100 },
+      { path: "t/file", bytes: 0, symlink: `t/${long}/${long}.bin` },
+      { path: "t/folder", bytes: 0, symlink: `t/${long}` },
+      { path: `t/${long}l`, bytes: 0, symlink: `t/${long}` },
+    ]);
+    const store = await downloadAll(torrent, downloads);
+    const [content, link] = [store.renamed[0]!.path, store.renamed[1]!.path];
+    const [, folder, name] = content.split("/");
+    assertEquals(await Deno.readLink(`${downloads}/t/file`), `${folder}/${name}`);
+    assertEquals(await Deno.readLink(`${downloads}/t/folder`), folder);
+    assertEquals(await Deno.readFile(`${downloads}/${link}/${name}`), torrent.data);
+    // Another name for all of it takes the folder along.
+    await store.renameTorrent("u");
+    assertEquals(await Deno.readFile(`${downloads}/u/folder/${name}`), torrent.data);
+    await store.close();
+  },
+);
+
 unixTest("DiskStore marks programs as programs when they are whole", async (downloads) => {
   const torrent = makeTorrent(64, [
     { path: "t/run", bytes: 100 },

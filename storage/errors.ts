@@ -44,12 +44,12 @@ export class StorageError extends Error {
 const reasons: Record<StorageErrorCode, string> = {
   "changed": "something else changed it meanwhile; try again when nothing writes to it",
   "closed": "the store is closed",
-  "disk-full": "the disk is full; free some room, then go on",
+  "disk-full": "the disk is full; free some room",
   "exists": "something of that name is there already; move it away, then go on",
   "io": "the disk reports an error",
   "is-directory":
     "something that is no file (a folder, a device) is where a file should be; move it away, then go on",
-  "locked": "another process is at work on it there; end that one first",
+  "locked": "another process is at work on this torrent there; end that one first",
   "name-too-long": "its name is too long for this file system",
   "not-directory": "a file is where a folder should be; move it away, then go on",
   "not-found": "it is not there, or no longer",
@@ -57,7 +57,7 @@ const reasons: Record<StorageErrorCode, string> = {
   "outside": "a link leads out of the download folder; remove the link, or choose another folder",
   "permission":
     "permission is missing; check the owner of the folder and the rights of this program",
-  "read-only": "the file system is read-only; choose another folder",
+  "read-only": "the file system is read-only; make it writable, or choose another folder",
   "too-large": "the file is too large for this file system or this user's limits",
   "too-many-open-files":
     "the system has too many files open; raise the limit (ulimit -n) or lower the store's",

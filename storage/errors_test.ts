@@ -32,7 +32,7 @@ Deno.test("asStorageError() knows what systems call their troubles", () => {
 Deno.test("asStorageError() says in one line what is wrong and what to do", () => {
   assertEquals(
     asStorageError(systemError("ENOSPC"), "write", "/d/file").message,
-    "Cannot write /d/file: the disk is full; free some room, then go on",
+    "Cannot write /d/file: the disk is full; free some room",
   );
   assertEquals(
     asStorageError(systemError("EIO"), "read", "/d/file").message,

@@ -12,7 +12,7 @@ folderTest("FolderLock refuses a second one, and leaves nothing behind", async (
   const error = await assertStorageError(() => FolderLock.take(downloads, hash), "locked");
   assertEquals(
     error.message,
-    `Cannot use ${downloads}: another process is at work on it there; end that one first`,
+    `Cannot use ${downloads}: another process is at work on this torrent there; end that one first`,
   );
   await first.release(true);
   await first.release(true);

@@ -23,7 +23,13 @@ export type {
   DiskTorrent,
   FileOnDisk,
 } from "./disk_store_options.ts";
-export type { RenamedFile } from "./disk_names.ts";
+export {
+  type DiskNames,
+  diskNames,
+  type Folding,
+  type RenamedFile,
+  type StatedPath,
+} from "./disk_names.ts";
 export { asStorageError, StorageError, type StorageErrorCode } from "./errors.ts";
 export type { FilePlace, FileStamp } from "./file_stamp.ts";
 export { hashPieces, type HashPiecesOptions, type PieceSource } from "./hash_pieces_deno.ts";

@@ -4,6 +4,9 @@ export const PART_SUFFIX = ".part";
 /** The longest name that common file systems take, in bytes of UTF-8. */
 const NAME_BYTES_MAX = 255;
 
+/** Room for a number: a point and as many digits as a torrent's files can need. */
+const NUMBER_BYTES_MAX = 8;
+
 /**
  * Gives each file the path that it has until it is whole: its own and `.part`.
  *
@@ -17,16 +20,24 @@ export function partPaths(paths: readonly string[]): string[] {
   if (areSimple(paths)) return paths.map((path) => path + PART_SUFFIX);
   const taken = new Set(paths.map(foldPath));
   for (const folder of foldersOf(paths)) taken.add(foldPath(folder));
+  // The last number by what stands before it, so that thousands of names that are cut alike cost no search each.
+  const numbers = new Map<string, number>();
   return paths.map((path) => {
     const slash = path.lastIndexOf("/") + 1;
-    for (let n = 0;; n++) {
-      const suffix = n === 0 ? PART_SUFFIX : `.${n}${PART_SUFFIX}`;
-      const candidate = cutPath(path, slash, NAME_BYTES_MAX - suffix.length) + suffix;
-      const folded = foldPath(candidate);
-      if (taken.has(folded)) continue;
-      taken.add(folded);
-      return candidate;
+    let free = cutPath(path, slash, NAME_BYTES_MAX - PART_SUFFIX.length) + PART_SUFFIX;
+    let folded = foldPath(free);
+    if (taken.has(folded)) {
+      const before = cutPath(path, slash, NAME_BYTES_MAX - NUMBER_BYTES_MAX - PART_SUFFIX.length);
+      const key = foldPath(before);
+      let n = numbers.get(key) ?? 0;
+      do {
+        free = `${before}.${++n}${PART_SUFFIX}`;
+        folded = foldPath(free);
+      } while (taken.has(folded));
+      numbers.set(key, n);
     }
+    taken.add(folded);
+    return free;
   });
 }
 

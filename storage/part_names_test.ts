@@ -20,7 +20,14 @@ Deno.test("partPaths() cuts a long name between characters", () => {
   const [path] = partPaths(["t/" + "é".repeat(127)]);
   assertEquals(path, "t/" + "é".repeat(125) + ".part");
   const twins = partPaths(["x".repeat(252) + "1", "x".repeat(252) + "2"]);
-  assertEquals(twins, ["x".repeat(250) + ".part", "x".repeat(248) + ".1.part"]);
+  assertEquals(twins, ["x".repeat(250) + ".part", "x".repeat(242) + ".1.part"]);
+});
+
+Deno.test("partPaths() searches no numbers for thousands of names that are cut alike", () => {
+  const paths = Array.from({ length: 20_000 }, (_, i) => "x".repeat(249) + (100_000 + i));
+  const parts = partPaths(paths);
+  assertEquals(new Set(parts).size, paths.length);
+  assertEquals(parts.at(-1), "x".repeat(242) + ".19999.part");
 });
 
 Deno.test("partPaths() gives distinct paths, none of them in the torrent", () => {

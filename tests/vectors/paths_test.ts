@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { encode } from "@enjambre/bencode";
 import { parseTorrent } from "@enjambre/metainfo";
+import { diskNames, type Folding } from "@enjambre/storage";
 import { bytesOfHex, readCases, vectorTest } from "./testdata.ts";
 
 /** Parses a v1 torrent named `t` with one piece that has files of these paths. */
@@ -43,8 +44,9 @@ const SANITIZED: Record<string, { ours: string; why: string }> = {
   "overlong2": { ours: "filename\ufffd\ufffd", why: BROKEN },
   "overlong3": { ours: "filename\ufffd\ufffd\ufffd", why: BROKEN },
   "trunc-utf": {
-    ours: "abcdefghi_".repeat(23) + "abcdef.jpg",
-    why: "240 bytes with the extension, which leaves room for .part; there without it",
+    ours: "abcdefghi_".repeat(23) + "abcdefghi\u2014abcde.jpg",
+    why:
+      "the name stays as it is, and the store has it too: 251 bytes are a name that file systems hold",
   },
   "f-dotdot-mid": { ours: "a/c", why: DROPPED },
   "f-dotdot-end": { ours: "a", why: DROPPED },
@@ -62,6 +64,39 @@ for (const test of readCases("vectors/path_sanitize.json")) {
   });
 }
 
+/** A file system that tells all names apart. */
+const POSIX: Folding = { cases: false, forms: false };
+/** One that takes names for one that differ in case or Unicode form only. */
+const FOLDING: Folding = { cases: true, forms: true };
+
+/** What lands on disk of paths that came out of a torrent. */
+function onDisk(paths: readonly string[], folding: Folding): readonly string[] {
+  return diskNames(paths.map((path) => ({ path, padding: false })), folding).paths;
+}
+
+vectorTest(
+  "safe path of trunc-utf, made longer, is cut by the store between characters",
+  async () => {
+    const test = readCases("vectors/path_sanitize.json").find(({ id }) => id === "trunc-utf")!;
+    const [name] = test.elements_hex.map(bytesOfHex) as Uint8Array<ArrayBuffer>[];
+    const [stated] = await pathsOf([{ path: [name!] }]);
+    for (const folding of [POSIX, FOLDING]) assertEquals(onDisk([stated!], folding), [stated!]);
+    // The dash, of three bytes, at each place that a cut can hit.
+    for (let bytes = 0; bytes < 20; bytes++) {
+      const longer = stated!.replace(
+        "abcdefghi\u2014",
+        `${"a".repeat(bytes)}\u2014${"b".repeat(40)}`,
+      );
+      for (const folding of [POSIX, FOLDING]) {
+        const cut = onDisk([longer], folding)[0]!.slice("t/".length);
+        assert(new TextEncoder().encode(cut).length <= 255 && cut.endsWith(".jpg"), cut);
+        const stem = cut.replace(/~[0-9a-f]{8}\.jpg$/, "");
+        assert(stem !== cut && longer.startsWith(`t/${stem}`), cut);
+      }
+    }
+  },
+);
+
 /** Answers other than libtorrent's. */
 const RESOLVED: Record<string, { ours: string[]; why: string }> = {
   "lt-pad-3": {
@@ -69,6 +104,9 @@ const RESOLVED: Record<string, { ours: string[]; why: string }> = {
     why: "padding is on no disk and never renames a file that is",
   },
 };
+
+/** Cases whose names differ, in case only: on most file systems they stay as they are. */
+const FOLDED_ONLY = ["lt-dup-0", "lt-dup-1"];
 
 for (const test of readCases("vectors/resolve_duplicates.json")) {
   vectorTest(`paths of ${test.id} are all different`, async () => {
@@ -78,7 +116,12 @@ for (const test of readCases("vectors/resolve_duplicates.json")) {
     }));
     const due = RESOLVED[test.id]?.ours ??
       test.expect.map((path: string) => path.replace(/^test\//, "t/"));
-    assertEquals(await pathsOf(files), due);
+    // Decided: names that only fold together are kept apart by the store, where the file system folds.
+    const paths = await pathsOf(files);
+    if (files.some((file: { pad: boolean }) => file.pad)) return assertEquals(paths, due);
+    assertEquals(onDisk(paths, FOLDING), due);
+    const stated = files.map((file: { path: string[] }) => `t/${file.path.join("/")}`);
+    assertEquals(onDisk(paths, POSIX), FOLDED_ONLY.includes(test.id) ? stated : due);
   });
 }
 
@@ -87,5 +130,7 @@ vectorTest("paths: the tables of decisions name only cases that are there", () =
     ...readCases("vectors/path_sanitize.json"),
     ...readCases("vectors/resolve_duplicates.json"),
   ].map((test) => test.id);
-  for (const id of Object.keys({ ...SANITIZED, ...RESOLVED })) assert(ids.includes(id), id);
+  for (const id of [...Object.keys({ ...SANITIZED, ...RESOLVED }), ...FOLDED_ONLY]) {
+    assert(ids.includes(id), id);
+  }
 });
