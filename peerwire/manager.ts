@@ -103,6 +103,7 @@ export class Manager {
       stats,
       memoryBytes: options.uploadMemoryBytes ?? UPLOAD_MEMORY_BYTES,
       bucket: options.uploadBucket ?? null,
+      availabilityOf: (piece) => this.#downloader.picker.availabilityOf(piece),
       sink: { touch, readSpan: (...span) => this.#sink.readSpan(...span) },
     });
     const { picker } = this.#downloader;

@@ -9,6 +9,7 @@ import type { Bitfield } from "./bitfield.ts";
 import { type Connection, REQUEST_BYTES_MAX } from "./connection.ts";
 import type { TokenBucket } from "./rate.ts";
 import type { SwarmStats } from "./stats.ts";
+import { UploadTurns } from "./upload_turns.ts";
 
 /** What is read at once: a MiB costs little more than a block, and most peers go on where they are. */
 const SPAN_BYTES = 1024 * 1024;
@@ -46,6 +47,8 @@ export interface UploaderOptions {
   readonly memoryBytes: number;
   /** The limit of payload that is sent; null where there is none. */
   readonly bucket: TokenBucket | null;
+  /** How many connected peers have a piece. */
+  readonly availabilityOf: (piece: number) => number;
   /** Where what happens is counted. */
   readonly stats: SwarmStats;
   /** Who does what is asked. */
@@ -67,9 +70,11 @@ export class Uploader {
   readonly #spansPerPiece: number;
   readonly #spansMax: number;
   readonly #bucket: TokenBucket | null;
-  /** Under a limit: the connections that could be sent a block, in the order of their turns. */
-  readonly #turns = new Set<Connection>();
-  #nextTurnMs = 0;
+  /** Under a limit: the connections that wait for it; null where there is none. */
+  readonly #turns: UploadTurns | null;
+  #nextTurnMs = Infinity;
+  readonly #isReadyNow = (connection: Connection) => this.#isReady(connection);
+  readonly #canSendNow = (connection: Connection) => this.#canSend(connection);
   /** In order of use, least recent first. */
   readonly #spans = new Map<number, Span>();
 
@@ -80,7 +85,11 @@ export class Uploader {
     this.#connections = options.connections;
     this.#stats = options.stats;
     this.#sink = options.sink;
-    this.#bucket = options.bucket;
+    const { bucket, availabilityOf } = options;
+    this.#bucket = bucket;
+    this.#turns = bucket === null
+      ? null
+      : new UploadTurns({ geometry, bytesPerSecond: bucket.bytesPerSecond, availabilityOf });
     this.#spansPerPiece = Math.ceil(geometry.pieceLength / SPAN_BYTES);
     const spanBytes = Math.min(geometry.pieceLength, SPAN_BYTES + REQUEST_BYTES_MAX);
     this.#spansMax = Math.max(2, Math.floor(options.memoryBytes / spanBytes));
@@ -118,13 +127,13 @@ export class Uploader {
 
   /** When the limit allows the next block; Infinity while none waits for it. */
   get nextDeadlineMs(): number {
-    return this.#turns.size === 0 ? Infinity : this.#nextTurnMs;
+    return this.#nextTurnMs;
   }
 
   /** Sends what a connection waits for, as far as its line and the limit take it. */
   pump(connection: Connection, nowMs: number): void {
     // hot: bench/ideal_leech.ts
-    if (this.#bucket !== null) {
+    if (this.#turns !== null) {
       this.#turns.add(connection);
       return this.handleDeadline(nowMs);
     }
@@ -134,20 +143,20 @@ export class Uploader {
 
   /** Under a limit: serves the connections in turn, a block each, until the allowance is used up. */
   handleDeadline(nowMs: number): void {
-    for (const connection of this.#turns) {
-      if (connection.isClosed || !this.#canSend(connection)) {
-        this.#turns.delete(connection);
-        continue;
-      }
+    const bucket = this.#bucket!;
+    const turns = this.#turns!;
+    this.#nextTurnMs = Infinity;
+    for (;;) {
+      const connection = turns.next(this.#isReadyNow, this.#canSendNow);
+      if (connection === null) return;
       const bytes = connection.uploads.lengthAt(0);
-      if (!this.#bucket!.take(bytes, nowMs)) {
-        this.#nextTurnMs = this.#bucket!.readyAtMs(bytes, nowMs);
-        return; // it stays the first
+      if (!bucket.take(bytes, nowMs)) {
+        this.#nextTurnMs = bucket.readyAtMs(bytes, nowMs);
+        return;
       }
-      this.#turns.delete(connection);
-      this.#turns.add(connection); // at the end
       this.#send(connection, nowMs);
       this.#readAhead(connection);
+      turns.handleSent(connection);
     }
   }
 
@@ -170,6 +179,12 @@ export class Uploader {
     const { uploads, writer } = connection;
     if (uploads.count === 0 || writer.pendingBytes >= OUTPUT_BYTES_MAX) return false;
     return this.#spanOf(uploads.pieceAt(0), uploads.beginAt(0))?.isReady ?? false;
+  }
+
+  /** The same, leaving the memory as it is. */
+  #isReady({ uploads, writer }: Connection): boolean {
+    if (uploads.count === 0 || writer.pendingBytes >= OUTPUT_BYTES_MAX) return false;
+    return this.#spans.get(this.#keyOf(uploads.pieceAt(0), uploads.beginAt(0)))?.isReady ?? false;
   }
 
   /** Answers the oldest request. */
@@ -199,7 +214,7 @@ export class Uploader {
   /** The span in which a request begins, made and asked for where it is not there; null while all are busy. */
   #spanOf(piece: number, begin: number): Span | null {
     const index = Math.floor(begin / SPAN_BYTES);
-    const key = piece * this.#spansPerPiece + index;
+    const key = this.#keyOf(piece, begin);
     const known = this.#spans.get(key);
     if (known !== undefined) {
       this.#spans.delete(key);
@@ -218,6 +233,10 @@ export class Uploader {
     this.#stats.readBytes += data.length;
     this.#sink.readSpan(key, piece, span.begin, data);
     return span;
+  }
+
+  #keyOf(piece: number, begin: number): number {
+    return piece * this.#spansPerPiece + Math.floor(begin / SPAN_BYTES);
   }
 
   /** Memory for a span, taken from the least recently used one at the limit. */
