@@ -6,6 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { Geometry, Torrent } from "@enjambre/metainfo";
+import type { OverlayNode } from "@enjambre/overlay";
 import {
   Bitfield,
   type Greeted,
@@ -22,8 +23,14 @@ import {
 } from "@enjambre/peerwire";
 import type { Damage, PieceStore, Totals } from "@enjambre/storage";
 import type { TrackerStatus } from "@enjambre/tracker";
-import { AnnounceDriver, type AnnounceFacts, type Answer } from "./announce_driver_deno.ts";
+import {
+  type AnnounceChoices,
+  AnnounceDriver,
+  type AnnounceFacts,
+  type Answer,
+} from "./announce_driver_deno.ts";
 import { LiveSwarm } from "./live_swarm_deno.ts";
+import { OverlayDriver, type OverlayView } from "./overlay_driver_deno.ts";
 import { type Pause, StoreKeeper } from "./store_keeper_deno.ts";
 import { PROGRAM } from "./version.ts";
 import { Wanted } from "./wanted.ts";
@@ -60,12 +67,16 @@ export interface TorrentSnapshot extends Omit<SwarmStatistics, "peers"> {
   readonly isChecking: boolean;
   /** What is known of each tracker, in the order in which they are asked. */
   readonly trackers: readonly TrackerStatus[];
+  /** What is known of the overlay; null where the torrent is not in one. */
+  readonly overlay: OverlayView | null;
 }
 
 /** How to take part in one torrent's swarm. */
 export interface TorrentOptions {
   /** Announce URLs by tier (BEP 12). */
   readonly trackers: readonly (readonly string[])[];
+  /** How they are chosen; left out: one at a time, and nothing of them is kept. */
+  readonly announces?: AnnounceChoices;
   /** Peers that are known from elsewhere. */
   readonly peers: readonly PeerAddress[];
   /** Whether to give what is there and fetch nothing, though something is missing. */
@@ -107,6 +118,8 @@ export interface TorrentContext {
   readonly uploadBucket?: TokenBucket;
   /** The limit of payload that the session asks for. */
   readonly downloadBucket?: TokenBucket;
+  /** The session's node of the overlay, where it has one. */
+  readonly overlay?: OverlayNode;
   /** The session's monotonic clock. */
   readonly nowMs: () => number;
   /** Asks the session to call {@linkcode ActiveTorrent.handleDeadline} at this time at the latest. */
@@ -123,6 +136,7 @@ export class ActiveTorrent {
   readonly #stats = new SwarmStats();
   readonly #wanted: Wanted;
   readonly #announces: AnnounceDriver;
+  readonly #overlay: OverlayDriver | null;
   readonly #keeper: StoreKeeper;
   readonly #downRate = new RateMeter(SHOWN_RATE_WINDOW_SECONDS);
   readonly #upRate = new RateMeter(SHOWN_RATE_WINDOW_SECONDS);
@@ -163,11 +177,21 @@ export class ActiveTorrent {
       handleDamage: (damages) => this.#handleDamage(damages),
     });
     this.#announces = new AnnounceDriver({
+      ...options.announces,
       trackers: options.trackers,
       nowMs,
       facts: () => this.#facts(),
       handleAnswer: (answer) => this.#handleAnswer(answer),
       arm,
+    });
+    // Peers of a private torrent come from its trackers alone (BEP 27).
+    this.#overlay = context.overlay === undefined || torrent.private ? null : new OverlayDriver({
+      node: context.overlay,
+      facts: () => this.#facts(),
+      handlePeers: (peers) => {
+        this.#swarm.manager.addPeers(peers, nowMs());
+        arm();
+      },
     });
     this.#swarm = this.#makeSwarm(have);
   }
@@ -185,6 +209,8 @@ export class ActiveTorrent {
     manager.addPeers(this.#options.peers, this.#context.nowMs());
     const { isCompletedAnnounced } = this.#options.totals ?? NO_TOTALS;
     this.#announces.start(manager.have.isFull || isCompletedAnnounced);
+    this.#overlay?.start(this.#context.nowMs());
+    this.#arm();
   }
 
   /** What the torrent looks like now. */
@@ -209,6 +235,7 @@ export class ActiveTorrent {
       pause: this.#keeper.pause,
       isChecking: this.#checking !== null,
       trackers: this.#announces.status(),
+      overlay: this.#overlay?.view() ?? null,
     };
   }
 
@@ -240,6 +267,7 @@ export class ActiveTorrent {
     return Math.min(
       manager.nextDeadlineMs,
       this.#announces.nextDeadlineMs,
+      this.#overlay?.nextDeadlineMs ?? Infinity,
       this.#keeper.nextDeadlineMs,
     );
   }
@@ -251,6 +279,7 @@ export class ActiveTorrent {
     if (manager.nextDeadlineMs <= nowMs) manager.handleDeadline(nowMs);
     this.#keeper.handleDeadline(nowMs);
     this.#announces.handleDeadline(nowMs);
+    this.#overlay?.handleDeadline(nowMs);
     const isAlone = manager.connectionCount === 0 && manager.wantsPeers;
     if (isAlone && !this.#options.isUploadOnly && !this.#hasAllWanted) this.#announces.wantPeers();
   }
@@ -273,12 +302,13 @@ export class ActiveTorrent {
 
   /**
    * Ends: closes the connections, waits for the pieces that are being stored, and takes leave of the trackers, two
-   * seconds at most.
+   * seconds at most. The overlay is told by the session's node.
    */
   async close(): Promise<void> {
     this.#ended.abort();
     this.#isLive = false;
     this.#swarm.end();
+    this.#overlay?.leave();
     await Promise.all([this.#announces.leave(), this.#keeper.end(), this.#checking]);
     this.#keepTotals();
   }
@@ -370,7 +400,10 @@ export class ActiveTorrent {
 
   /** Tells whoever waits for it when all that is wanted is here, and the trackers when everything is. */
   #noteCompletion(): void {
-    if (this.#swarm.manager.have.isFull) this.#announces.complete();
+    if (this.#swarm.manager.have.isFull) {
+      this.#announces.complete();
+      this.#overlay?.complete(this.#context.nowMs());
+    }
     const hasAll = this.#hasAllWanted;
     if (hasAll) this.#completion.resolve();
     else if (this.#isCompleted) this.#completion = Promise.withResolvers();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { WORKERS_MAX } from "@enjambre/tracker";
 import { parseArgs } from "@std/cli/parse-args";
 import {
   type Command,
@@ -12,8 +13,16 @@ import {
   type DownloadOptions,
   type OutputOptions,
   type SwarmOptions,
+  type TrackerCommand,
 } from "./commands.ts";
-import { CommandFailure, usageFailure } from "./failure.ts";
+import { type CommandFailure, usageFailure } from "./failure.ts";
+import {
+  overlayLists,
+  overlaySwitches,
+  overlayValues,
+  readDiscovery,
+  readOverlayCommand,
+} from "./overlay_args.ts";
 import {
   readAddress,
   readAllocation,
@@ -42,26 +51,42 @@ interface Syntax {
   readonly switches: readonly string[];
   /** What its arguments are called in messages. */
   readonly positionals: readonly string[];
+  /** The same of those that may be left out. */
+  readonly optional?: readonly string[];
 }
 
-const swarmValues = ["port", "hostname", "max-peers", "upload-limit", "download-limit", "state"];
+const swarmValues = [
+  ...["port", "hostname", "max-peers", "upload-limit", "download-limit", "state"],
+  ...["discovery-mode", "overlay-port", ...overlayValues],
+];
 const downloadValues = ["allocation", "memory", "move-to"];
 const downloadLists = ["select", "exclude"];
-const swarmLists = ["peer", "tracker"];
+const swarmLists = ["peer", "tracker", ...overlayLists];
+const swarmSwitches = ["announce-to-all", ...overlaySwitches];
 const globalSwitches = ["help", "json", "quiet", "verbose", "version"];
 const aliases = { help: "h", quiet: "q", verbose: "v", version: "V" };
+
+const trackerSyntax: Syntax = {
+  values: [
+    ...["hostname", "port", "udp-port", "interval", "workers", "cert", "key", "metrics-port"],
+    ...["allow", "deny", "passkeys", "rate", "max-connections", "address-connections"],
+  ],
+  lists: ["trusted-proxy", "trusted-client"],
+  switches: ["no-udp", "full-scrape", "access-log"],
+  positionals: [],
+};
 
 const syntaxes: Readonly<Record<CommandName, Syntax>> = {
   download: {
     values: ["output", ...downloadValues, ...swarmValues],
     lists: [...downloadLists, ...swarmLists],
-    switches: ["seed"],
+    switches: ["seed", ...swarmSwitches],
     positionals: ["SOURCE"],
   },
   seed: {
     values: ["archives", ...swarmValues],
     lists: swarmLists,
-    switches: [],
+    switches: swarmSwitches,
     positionals: ["TORRENT"],
   },
   create: {
@@ -72,28 +97,29 @@ const syntaxes: Readonly<Record<CommandName, Syntax>> = {
   },
   show: { values: [], lists: [], switches: [], positionals: ["FILE"] },
   verify: { values: [], lists: [], switches: [], positionals: ["TORRENT", "DIR"] },
-  tracker: { values: ["hostname", "port", "interval"], lists: [], switches: [], positionals: [] },
+  tracker: trackerSyntax,
+  trackers: { values: ["state"], lists: ["tracker"], switches: [], positionals: ["TORRENT"] },
+  overlay: {
+    values: ["port", "hostname", "state", ...overlayValues],
+    lists: overlayLists,
+    switches: overlaySwitches,
+    positionals: [],
+    optional: ["status", "HOST:PORT"],
+  },
   demo: { values: [], lists: [], switches: [], positionals: [] },
 };
 
 /** The options of the system that this one succeeds, and ours for a swarm; no command word goes with them. */
 const olderSyntax: Syntax = {
-  values: [
-    "torrent",
-    "archives",
-    "discovery-mode",
-    "bootstrap",
-    "overlay-port",
-    ...downloadValues,
-    ...swarmValues,
-  ],
+  values: ["torrent", "archives", ...downloadValues, ...swarmValues],
   lists: [...downloadLists, ...swarmLists],
-  switches: [],
+  switches: swarmSwitches,
   positionals: [],
 };
 
 /**
- * Reads a command line.
+ * Reads a command line. `environment` gives variables by name: every option of `tracker` may be one of
+ * them, `ENJAMBRE_TRACKER_PORT` for `--port`; what the command line says wins.
  *
  * **Errors**: `CommandFailure` with the exit code 2, whose message says what to do instead.
  *
@@ -105,7 +131,10 @@ const olderSyntax: Syntax = {
  * console.log(command.name === "download" && command.output); // isos
  * ```
  */
-export function parseCommandLine(args: readonly string[]): CommandLine {
+export function parseCommandLine(
+  args: readonly string[],
+  environment: (name: string) => string | undefined = () => undefined,
+): CommandLine {
   const wordAt = args.findIndex((arg) => !isGlobalSwitch(arg));
   const word = args[wordAt];
   if (word === undefined || word.startsWith("-")) return parseWithoutWord(args);
@@ -113,11 +142,30 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   if (word === "help") return parseHelp(rest);
   const name = COMMAND_NAMES.find((each) => each === word);
   if (name === undefined) throw usageFailure(`Unknown command ${word}${suggestion(word)}`);
-  const values = new Values(rest, syntaxes[name], name);
+  const given = name === "tracker" ? [...argsOf(environment, rest), ...rest] : rest;
+  const values = new Values(given, syntaxes[name], name);
   const output = values.output;
   if (values.has("help")) return { command: { name: "help", topic: name, isWanted: true }, output };
   if (values.has("version")) return { command: { name: "version" }, output };
   return { command: readers[name](values), output };
+}
+
+/** The options of `tracker` that stand in the environment and not on the command line; lists have commas. */
+function argsOf(
+  environment: (name: string) => string | undefined,
+  args: readonly string[],
+): string[] {
+  const { values, lists, switches } = trackerSyntax;
+  return [...values, ...lists, ...switches].flatMap((name) => {
+    const option = `--${name}`;
+    const text = environment(`ENJAMBRE_TRACKER_${name.toUpperCase().replaceAll("-", "_")}`) ?? "";
+    if (text === "" || args.some((arg) => arg === option || arg.startsWith(`${option}=`))) {
+      return [];
+    }
+    if (switches.includes(name)) return /^(1|true|yes|on)$/i.test(text) ? [option] : [];
+    const texts = lists.includes(name) ? text.split(",").map((each) => each.trim()) : [text];
+    return texts.map((each) => `${option}=${each}`);
+  });
 }
 
 /** Tells whether a command line asks for JSON, also where it cannot be read otherwise. */
@@ -161,7 +209,7 @@ class Values {
     for (const name of syntax.values) {
       if (this.list(name).length > 1) throw this.#usage(`--${name} is given twice`);
     }
-    this.#checkPositionals(syntax.positionals);
+    this.#checkPositionals(syntax.positionals, syntax.optional ?? []);
     if (this.output.quiet && this.output.verbose) {
       throw this.#usage("--quiet and --verbose exclude each other");
     }
@@ -188,9 +236,10 @@ class Values {
     throw this.#usage(`--${name} ${placeholder} is missing`);
   }
 
-  #checkPositionals(names: readonly string[]): void {
-    const missing = names[this.positionals.length];
+  #checkPositionals(required: readonly string[], optional: readonly string[]): void {
+    const missing = required[this.positionals.length];
     if (missing !== undefined) throw this.#usage(`${missing} is missing`);
+    const names = [...required, ...optional];
     const extra = this.positionals[names.length];
     if (extra !== undefined) throw this.#usage(`Unexpected argument ${extra}`);
     const empty = this.positionals.indexOf("");
@@ -243,22 +292,55 @@ const readers: Readonly<Record<CommandName, (values: Values) => Command>> = {
     source: values.positionals[0]!,
     directory: values.positionals[1]!,
   }),
-  tracker: (values) => ({
+  tracker: readTracker,
+  trackers: (values) => ({
+    name: "trackers",
+    source: values.positionals[0]!,
+    trackers: values.list("tracker").map((text) => readTrackerUrl("--tracker", text)),
+    ...present("state", values.list("state")[0]),
+  }),
+  overlay: readOverlayCommand,
+  demo: () => ({ name: "demo" }),
+};
+
+function readTracker(values: Values): TrackerCommand {
+  const count = (name: string, max: number): number | undefined =>
+    values.read(name, (option, text) => readCount(option, text, 1, max));
+  if ((values.list("cert").length > 0) !== (values.list("key").length > 0)) {
+    throw usageFailure("--cert and --key go together; see enjambre tracker --help");
+  }
+  if (values.has("no-udp") && values.list("udp-port").length > 0) {
+    throw usageFailure("--udp-port and --no-udp exclude each other");
+  }
+  return {
     name: "tracker",
     hostname: values.read("hostname", readHostname) ?? "0.0.0.0",
     port: values.read("port", readPort) ?? TRACKER_PORT_DEFAULT,
-    ...present(
-      "intervalSeconds",
-      values.read("interval", (option, text) => readCount(option, text, 1, 86_400)),
-    ),
-  }),
-  demo: () => ({ name: "demo" }),
-};
+    udpPort: values.has("no-udp") ? null : values.read("udp-port", readPort) ?? "same",
+    workers: count("workers", WORKERS_MAX) ?? 1,
+    trustedProxies: values.list("trusted-proxy"),
+    trustedClients: values.list("trusted-client"),
+    fullScrape: values.has("full-scrape"),
+    accessLog: values.has("access-log"),
+    ...present("intervalSeconds", count("interval", 86_400)),
+    ...present("requestsPerSecond", count("rate", 1_000_000)),
+    ...present("connectionsMax", count("max-connections", 1_000_000)),
+    ...present("connectionsPerAddress", count("address-connections", 1_000_000)),
+    ...present("metricsPort", values.read("metrics-port", readPort)),
+    ...present("certFile", values.list("cert")[0]),
+    ...present("keyFile", values.list("key")[0]),
+    ...present("allowFile", values.list("allow")[0]),
+    ...present("denyFile", values.list("deny")[0]),
+    ...present("passkeysFile", values.list("passkeys")[0]),
+  };
+}
 
 function readSwarmOptions(values: Values): SwarmOptions {
   return {
     peers: values.list("peer").map((text) => readAddress("--peer", text)),
     trackers: values.list("tracker").map((text) => readTrackerUrl("--tracker", text)),
+    announceToAll: values.has("announce-to-all"),
+    ...readDiscovery(values),
     ...present("port", values.read("port", readPort)),
     ...present("hostname", values.read("hostname", readHostname)),
     ...present(
@@ -301,26 +383,13 @@ function parseWithoutWord(args: readonly string[]): CommandLine {
   const values = new Values(args, olderSyntax, null);
   const { output } = values;
   if (values.has("version")) return { command: { name: "version" }, output };
-  const isOlder = olderSyntax.values.some((name) => values.list(name).length > 0);
+  const names = [...olderSyntax.values, ...olderSyntax.lists];
+  const isOlder = names.some((name) => values.list(name).length > 0);
   if (values.has("help") || !isOlder) {
     return { command: { name: "help", topic: null, isWanted: values.has("help") }, output };
   }
-  const mode = values.list("discovery-mode")[0] ?? "tracker";
-  if (mode !== "tracker" && mode !== "overlay") {
-    throw usageFailure(`--discovery-mode is ${JSON.stringify(mode)}; tracker or overlay is due`);
-  }
-  values.list("bootstrap")[0]?.split(",").forEach((text) =>
-    readAddress("--bootstrap", text.trim())
-  );
-  values.read("overlay-port", readPort);
   const source = values.required("torrent", "FILE");
   const folder = values.required("archives", "DIR");
-  if (mode === "overlay") {
-    throw new CommandFailure(
-      "not-supported",
-      "--discovery-mode=overlay is not there yet; use --discovery-mode=tracker",
-    );
-  }
   return {
     command: {
       name: "download",

@@ -3,7 +3,16 @@ import { asksForJson, parseCommandLine } from "./args.ts";
 import type { Command } from "./commands.ts";
 import { CommandFailure } from "./failure.ts";
 
-const swarm = { peers: [], trackers: [] };
+const tracker = {
+  name: "tracker",
+  udpPort: "same",
+  workers: 1,
+  trustedProxies: [],
+  trustedClients: [],
+  fullScrape: false,
+  accessLog: false,
+} as const;
+const swarm = { peers: [], trackers: [], announceToAll: false, discovery: "tracker" } as const;
 const all = { select: [], exclude: [], allocation: "sparse" } as const;
 
 const accepted: readonly (readonly [args: string, command: Command])[] = [
@@ -18,7 +27,7 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
   [
     "download a.torrent --output d --seed --peer h:1 --peer [::1]:2 --tracker http://t/announce" +
     " --port 0 --hostname me --max-peers 7 --select *.a --select 1,3 --exclude b/* --allocation full" +
-    " --memory 8M --state s --move-to m",
+    " --memory 8M --state s --move-to m --announce-to-all",
     {
       name: "download",
       source: "a.torrent",
@@ -26,6 +35,8 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
       seed: true,
       peers: [{ host: "h", port: 1 }, { host: "::1", port: 2 }],
       trackers: ["http://t/announce"],
+      announceToAll: true,
+      discovery: "tracker",
       port: 0,
       hostname: "me",
       peersMax: 7,
@@ -74,12 +85,19 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
   ["show 1e3", { name: "show", source: "1e3" }],
   ["show -- -x", { name: "show", source: "-x" }],
   ["verify a.torrent d", { name: "verify", source: "a.torrent", directory: "d" }],
-  ["tracker", { name: "tracker", hostname: "0.0.0.0", port: 6969 }],
+  ["tracker", { ...tracker, hostname: "0.0.0.0", port: 6969 }],
   ["tracker --hostname ::1 --port 80 --interval 60", {
-    name: "tracker",
+    ...tracker,
     hostname: "::1",
     port: 80,
     intervalSeconds: 60,
+  }],
+  ["trackers a.torrent", { name: "trackers", source: "a.torrent", trackers: [] }],
+  ["trackers a.torrent --tracker udp://t:1 --state s", {
+    name: "trackers",
+    source: "a.torrent",
+    trackers: ["udp://t:1"],
+    state: "s",
   }],
   ["demo --json", { name: "demo" }],
   ["demo --version", { name: "version" }],
@@ -113,6 +131,8 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
       seed: true,
       peers: [{ host: "h", port: 1 }],
       trackers: ["http://t/announce"],
+      announceToAll: false,
+      discovery: "tracker",
       ...all,
     },
   ],
@@ -162,7 +182,7 @@ const refused: readonly (readonly [args: string, message: string])[] = [
   ["--archives=d", "--torrent FILE is missing; see enjambre --help"],
   [
     "--torrent=f --archives=d --discovery-mode=dht",
-    '--discovery-mode is "dht"; tracker or overlay',
+    '--discovery-mode is "dht"; tracker, overlay or both is due',
   ],
   ["--torrent=f --archives=d --bootstrap=a", '--bootstrap is "a"; HOST:PORT'],
 ];
@@ -175,14 +195,6 @@ for (const [args, message] of refused) {
     assertEquals([failure.code, failure.exitCode], ["usage", 2]);
   });
 }
-
-Deno.test("parseCommandLine() says that the overlay is not there yet", () => {
-  const args = words("--torrent=f --archives=d --hostname=h --discovery-mode=overlay");
-  const failure = assertThrows(() => parseCommandLine(args));
-  assertInstanceOf(failure, CommandFailure);
-  assertEquals([failure.code, failure.exitCode], ["not-supported", 1]);
-  assertStringIncludes(failure.message, "not there yet");
-});
 
 Deno.test("parseCommandLine() takes the output options before and after the command", () => {
   for (const args of ["--json --verbose show f", "show f -v --json", "--json show -v f"]) {
@@ -200,3 +212,31 @@ Deno.test("asksForJson() looks at options only", () => {
 function words(args: string): string[] {
   return args === "" ? [] : args.split(" ");
 }
+
+Deno.test("parseCommandLine() takes a tracker's options from the environment, too", () => {
+  const environment: Record<string, string> = {
+    ENJAMBRE_TRACKER_PORT: "7000",
+    ENJAMBRE_TRACKER_UDP_PORT: "7001",
+    ENJAMBRE_TRACKER_TRUSTED_PROXY: "10.0.0.0/8, ::1",
+    ENJAMBRE_TRACKER_FULL_SCRAPE: "1",
+    ENJAMBRE_TRACKER_ACCESS_LOG: "0",
+    ENJAMBRE_TRACKER_ALLOW: "",
+    ENJAMBRE_TRACKER_RATE: "50",
+  };
+  const read = (line: string) => parseCommandLine(line.split(" "), (name) => environment[name]);
+  assertEquals(read("tracker --port 8000 --passkeys=p --quiet").command, {
+    ...tracker,
+    hostname: "0.0.0.0",
+    port: 8000,
+    udpPort: 7001,
+    trustedProxies: ["10.0.0.0/8", "::1"],
+    fullScrape: true,
+    requestsPerSecond: 50,
+    passkeysFile: "p",
+  });
+  assertThrows(() => read("tracker --no-udp"), CommandFailure, "exclude each other");
+  assertThrows(() => read("tracker --cert c"), CommandFailure, "go together");
+  environment["ENJAMBRE_TRACKER_PORT"] = "many";
+  assertThrows(() => read("tracker"), CommandFailure, '--port is "many"');
+  assertEquals(read("show a").command.name, "show");
+});

@@ -13,6 +13,8 @@ export const COMMAND_NAMES = [
   "show",
   "verify",
   "tracker",
+  "trackers",
+  "overlay",
   "demo",
 ] as const;
 
@@ -35,6 +37,12 @@ export interface SwarmOptions {
   readonly peers: readonly PeerAddress[];
   /** Tracker URLs, asked before the torrent's own. */
   readonly trackers: readonly string[];
+  /** Where further peers come from. */
+  readonly discovery: "tracker" | "overlay" | "both";
+  /** How to take part in the overlay; there unless only trackers are asked. */
+  readonly overlay?: OverlayOptions;
+  /** Whether to announce to every tracker, not to one at a time. */
+  readonly announceToAll: boolean;
   /** The port to listen on. */
   readonly port?: number;
   /** The name under which others reach us. */
@@ -45,6 +53,26 @@ export interface SwarmOptions {
   readonly uploadLimit?: number;
   /** Most that is fetched, bytes per second. */
   readonly downloadLimit?: number;
+  /** The folder for what is kept between runs; left out: the system's place for it. */
+  readonly state?: string;
+}
+
+/** How to take part in the overlay. */
+export interface OverlayOptions {
+  /** Where to begin: `host:port` each. */
+  readonly bootstrap: readonly string[];
+  /** Whether the unsigned messages of old nodes are understood. */
+  readonly isCompatible: boolean;
+  /** The port to listen on; left out: 6000, or a free one where that is taken. */
+  readonly port?: number;
+  /** The name under which others reach us; left out: an address of this machine. */
+  readonly hostname?: string;
+  /** Which overlay; left out: the overlay module's default. */
+  readonly cluster?: string;
+  /** How many nodes hold each record; left out: chosen by their number. */
+  readonly replication?: "all" | number;
+  /** The file of what all members share; left out: an open overlay. */
+  readonly secretFile?: string;
   /** The folder for what is kept between runs; left out: the system's place for it. */
   readonly state?: string;
 }
@@ -127,8 +155,62 @@ export interface TrackerCommand {
   readonly hostname: string;
   /** The port to listen on. */
   readonly port: number;
+  /** The port for UDP; null for no UDP. */
+  readonly udpPort: number | "same" | null;
   /** How often peers are to announce; left out: the tracker's own default. */
   readonly intervalSeconds?: number;
+  /** How many threads answer. */
+  readonly workers: number;
+  /** Files of info-hashes that alone are served, and that are not. */
+  readonly allowFile?: string;
+  readonly denyFile?: string;
+  /** A file of passkeys, of which a URL has to have one. */
+  readonly passkeysFile?: string;
+  /** Certificates and key, in PEM. */
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  /** Whose `X-Forwarded-For` counts. */
+  readonly trustedProxies: readonly string[];
+  /** Whose `ip` counts. */
+  readonly trustedClients: readonly string[];
+  /** How many requests an address may send in a second. */
+  readonly requestsPerSecond?: number;
+  /** Most connections at once of a thread. */
+  readonly connectionsMax?: number;
+  /** Most of them from one address. */
+  readonly connectionsPerAddress?: number;
+  /** Whether all swarms may be asked for. */
+  readonly fullScrape: boolean;
+  /** Whether every request is logged. */
+  readonly accessLog: boolean;
+  /** Where metrics are told. */
+  readonly metricsPort?: number;
+}
+
+/** Show how a torrent's trackers do. */
+export interface TrackersCommand {
+  readonly name: "trackers";
+  /** A `.torrent` file, an http(s) URL of one, or a magnet link. */
+  readonly source: string;
+  /** Tracker URLs, shown before the torrent's own. */
+  readonly trackers: readonly string[];
+  /** The folder for what is kept between runs; left out: the system's place for it. */
+  readonly state?: string;
+}
+
+/** Run a node of the overlay that downloads nothing. */
+export interface OverlayCommand extends OverlayOptions {
+  readonly name: "overlay";
+  readonly port: number;
+}
+
+/** Show how the overlay nodes on this machine are. */
+export interface OverlayStatusCommand {
+  readonly name: "overlay-status";
+  /** Which of them, `host:port`; left out: all. */
+  readonly address?: string;
+  /** The folder for what is kept between runs; left out: the system's place for it. */
+  readonly state?: string;
 }
 
 /** Show a swarm at work. */
@@ -158,6 +240,9 @@ export type Command =
   | ShowCommand
   | VerifyCommand
   | TrackerCommand
+  | TrackersCommand
+  | OverlayCommand
+  | OverlayStatusCommand
   | DemoCommand
   | HelpCommand
   | VersionCommand;

@@ -110,7 +110,7 @@ function report(
     reporter.warn(
       command.private
         ? "a private torrent without a tracker finds no peers; add one with --tracker URL"
-        : "the torrent names no tracker; whoever downloads it has to give --tracker or --peer",
+        : "the torrent names no tracker; whoever downloads it has to give --tracker, --bootstrap or --peer",
     );
   }
   reporter.event("created", {

@@ -15,6 +15,7 @@ import { CommandFailure, EXIT_DONE, EXIT_INTERRUPTED, interruption } from "./fai
 import { seedUntilInterrupted } from "./seed_deno.ts";
 import { readTorrent } from "./source_deno.ts";
 import {
+  announcing,
   assertReachable,
   keepingTotals,
   listen,
@@ -23,6 +24,7 @@ import {
   tellingDamage,
   trackerTiers,
   watchSwarm,
+  withinPrivacy,
 } from "./swarm_deno.ts";
 import {
   formatBytes,
@@ -36,10 +38,11 @@ import { type WorkMeter, workMeter } from "./work_deno.ts";
 
 /** Fetches what is missing of a torrent; resolves with the exit code. */
 export async function runDownload(
-  command: DownloadCommand,
+  asked: DownloadCommand,
   context: CommandContext,
 ): Promise<number> {
-  const torrent = await readTorrent(command.source, { signal: context.signal });
+  const torrent = await readTorrent(asked.source, { signal: context.signal });
+  const command = withinPrivacy(torrent, asked, context);
   const priorities = chooseFiles(torrent.geometry.files, command);
   const { output, state } = command;
   const store = await openContent(torrent, output, state, { priorities }, context);
@@ -101,11 +104,12 @@ async function takePart(
 ): Promise<number> {
   const { command, torrent, store, priorities } = job;
   const { reporter } = context;
-  const session = listen(command);
+  const listening = await listen(command, context);
+  const { session } = listening;
   let active: ActiveTorrent | null = null;
   try {
     active = session.add(torrent, store, checked.have, {
-      trackers: trackerTiers(torrent, command),
+      ...await announcing(torrent, command),
       peers: command.peers,
       filePriorities: priorities,
       begun: await store.takeBegun(),
@@ -113,7 +117,7 @@ async function takePart(
       ...keepingTotals(store),
       ...tellingDamage(true, context),
     });
-    reporter.event("listening", { hostname: command.hostname ?? "0.0.0.0", port: session.port });
+    listening.tell();
     const outcome = await untilComplete(active, isFetching, context);
     await moveFiles(job, context);
     if (command.seed) {
@@ -122,7 +126,7 @@ async function takePart(
       await seedUntilInterrupted(active, session, context);
       return EXIT_INTERRUPTED;
     }
-    await session.close();
+    await listening.close();
     await store.close();
     reportComplete(job, outcome, context);
     return EXIT_DONE;
@@ -130,7 +134,7 @@ async function takePart(
     if (error !== context.signal.reason) throw error;
     throw interruption("Interrupted; what came is kept, run it again to go on from there");
   } finally {
-    await session.close();
+    await listening.close();
     if (active !== null) await keepBegun(active, store, context);
   }
 }

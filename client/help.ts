@@ -16,6 +16,8 @@ Usage: enjambre COMMAND [ARGUMENTS] [OPTIONS]
   show FILE              tell what a torrent or a magnet link holds
   verify TORRENT DIR     check data against a torrent
   tracker                run a tracker
+  trackers TORRENT       tell how a torrent's trackers do
+  overlay                run a node by which peers find each other, or ask one
   demo                   watch a swarm at work on this machine
 
 Options of every command:
@@ -27,12 +29,23 @@ Options of every command:
 
 The older system's options work without a command; they download, then seed:
   enjambre --torrent=FILE --archives=DIR --hostname=HOST
+  and with no tracker: --discovery-mode=overlay --bootstrap=HOST:PORT,HOST:PORT
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted
 `;
 
+const overlayOptions = `  --overlay-replication N
+                         how many nodes hold what is known of a torrent, or all
+                         (default: all, from 64 nodes on 8)
+  --overlay-cluster NAME its name: nodes of another overlay are strangers
+  --overlay-secret-file FILE
+                         what all its nodes share; others cannot join then
+  --overlay-compat       understand nodes of the older system, unsigned
+`;
+
 const swarmOptions = `  --peer HOST:PORT       a peer to begin with; may be repeated ([IPv6]:PORT)
   --tracker URL          a tracker to ask first; may be repeated
+  --announce-to-all      announce to every tracker, not to one at a time
   --port N               listen on this port (default: 6881, or a free one)
   --hostname HOST        the name under which others reach this machine
   --max-peers N          most connections at once (default: 100)
@@ -40,7 +53,14 @@ const swarmOptions = `  --peer HOST:PORT       a peer to begin with; may be repe
   --download-limit RATE  most bytes fetched per second
   --state DIR            where to keep what is known of torrents between runs
                          (default: ~/.local/state/enjambre)
-`;
+
+The overlay: peers tell each other who has what, with no tracker
+  --discovery-mode HOW   tracker, overlay (no tracker is asked) or both
+                         (default: both with an option below, else tracker)
+  --bootstrap NODES      where to begin: HOST:PORT,HOST:PORT; may be repeated
+  --overlay-port N       where nodes reach us (default: 6000, or a free one);
+                         by the name that --hostname gives
+${overlayOptions}`;
 
 const topics: Readonly<Record<CommandName, string>> = {
   download: `Download what a torrent describes
@@ -67,6 +87,7 @@ Examples:
   enjambre download album.torrent --select '*.flac' --exclude 1
   enjambre download https://example.org/debian.torrent --seed
   enjambre download debian.torrent --peer 192.0.2.7:6881
+  enjambre download debian.torrent --bootstrap node1.example:6000
 `,
   seed: `Seed a torrent: give what is there to others
 
@@ -125,14 +146,73 @@ Example:
 
 Usage: enjambre tracker [OPTIONS]
 
-  --hostname ADDRESS     the address to listen on (default: 0.0.0.0)
+  --hostname ADDRESS     the address to listen on (default: 0.0.0.0; ::, all of
+                         IPv6 and IPv4)
   --port N               the port to listen on (default: 6969; 0: a free one)
+  --udp-port N           the port for UDP (default: the same); --no-udp: none
   --interval SECONDS     how often peers are to announce (default: 1800)
+  --workers N            answer HTTP in N threads (default: 1)
+  --cert FILE, --key FILE
+                         HTTPS, with these certificates and this key (PEM)
 
-Peers announce to http://HOST:PORT/announce; /scrape and /health answer too.
+  --allow FILE           serve these torrents only: info-hashes, one a line
+  --deny FILE            do not serve these
+  --passkeys FILE        serve only http://HOST:PORT/PASSKEY/announce, with a
+                         passkey of this list
+  --full-scrape          let /scrape tell of all torrents at once
+  --rate N               most requests per second from one address
+  --max-connections N    most connections at once of a thread (default: 15000)
+  --address-connections N
+                         most of them from one address
+  --trusted-proxy RANGE  believe X-Forwarded-For from there: an address or
+                         10.0.0.0/8; may be repeated
+  --trusted-client RANGE believe the ip parameter from there; may be repeated
+  --access-log           log every request, on standard error
+  --metrics-port N       tell Prometheus at http://HOST:N/metrics
+
+Peers announce to http://HOST:PORT/announce and udp://HOST:PORT; /scrape,
+/health and /stats answer too. The lists are read again on SIGHUP. Every
+option may be a variable: ENJAMBRE_TRACKER_PORT, ENJAMBRE_TRACKER_ALLOW, …
 
 Example:
   enjambre tracker --port 8000 --interval 600
+`,
+  trackers: `Tell how a torrent's trackers do
+
+Usage: enjambre trackers TORRENT [OPTIONS]
+
+TORRENT is a .torrent file, an http(s) URL of one, or a magnet link. Probes all
+of its trackers, without announcing: for each the latency, the seeds and
+leechers that it counts, when a running client is going to announce to it, and
+what went wrong. Ends with exit code 1 when none of them answers.
+
+  --tracker URL          a tracker besides; may be repeated
+  --state DIR            where the running client keeps what it knows
+                         (default: ~/.local/state/enjambre)
+
+Example:
+  enjambre trackers debian.torrent
+`,
+  overlay: `Run a node of the overlay, by which peers find each other
+
+Usage: enjambre overlay [OPTIONS]
+       enjambre overlay status [HOST:PORT] [--state DIR]
+
+Runs until interrupted; it fetches and gives nothing itself. One that is always
+there is a good place for others to begin: --bootstrap HOST:PORT. With status
+it shows how the nodes of this machine are, clients' nodes too: members,
+records, rounds, lag. HOST:PORT names one of them.
+
+  --port N               where nodes reach it (default: 6000; 0: a free one)
+  --hostname HOST        the name under which others reach this machine
+                         (default: an address of it)
+  --bootstrap NODES      where to begin: HOST:PORT,HOST:PORT; may be repeated
+${overlayOptions}  --state DIR            where its key is (default: ~/.local/state/enjambre)
+
+Examples:
+  enjambre overlay --hostname node1.example
+  enjambre overlay --port 6001 --bootstrap node1.example:6000
+  enjambre overlay status
 `,
   demo: `Watch a swarm at work on this machine
 

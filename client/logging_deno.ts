@@ -18,6 +18,13 @@ export async function startLogging(options: OutputOptions, reporter: Reporter): 
     sinks: { reporter: (record: LogRecord) => reporter.log(lineOf(record)) },
     loggers: [
       { category: ["enjambre"], lowestLevel, sinks: ["reporter"] },
+      // Who asks for a tracker's access log wants to see it, whatever else is shown.
+      {
+        category: ["enjambre", "access"],
+        lowestLevel: "info",
+        sinks: ["reporter"],
+        parentSinks: "override",
+      },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["reporter"] },
     ],
   });

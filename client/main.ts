@@ -15,10 +15,12 @@ import { asFailure, EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, interruption } from
 import { helpOn } from "./help.ts";
 import { startLogging } from "./logging_deno.ts";
 import { makeReporter } from "./output_deno.ts";
+import { runOverlay, runOverlayStatus } from "./overlay_deno.ts";
 import type { Reporter } from "./reporter.ts";
 import { runSeed } from "./seed_deno.ts";
 import { runShow } from "./show_deno.ts";
 import { runTracker } from "./tracker_deno.ts";
+import { runTrackers } from "./trackers_deno.ts";
 import { runVerify } from "./verify_deno.ts";
 import { PROGRAM, VERSION } from "./version.ts";
 
@@ -29,7 +31,7 @@ const ENDING_MS_MAX = 10_000;
 export async function main(args: readonly string[]): Promise<number> {
   let line: CommandLine;
   try {
-    line = parseCommandLine(args);
+    line = parseCommandLine(args, (name) => Deno.env.get(name));
   } catch (error) {
     const reporter = makeReporter({ json: asksForJson(args), quiet: false, verbose: false });
     const failure = asFailure(error);
@@ -89,6 +91,12 @@ function run(command: Command, context: CommandContext): Promise<number> | numbe
       return runVerify(command, context);
     case "tracker":
       return runTracker(command, context);
+    case "trackers":
+      return runTrackers(command, context);
+    case "overlay":
+      return runOverlay(command, context);
+    case "overlay-status":
+      return runOverlayStatus(command, context);
     case "demo":
       return runDemo(context);
     case "help":

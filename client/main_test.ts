@@ -444,11 +444,6 @@ Deno.test("what cannot work is said at the start", async () => {
       "no-peers",
       "give --tracker URL or --peer",
     ],
-    [
-      ["download", "data.bin.torrent", "--output", "copy", "--tracker", "udp://t.example:1"],
-      "no-peers",
-      "not supported yet",
-    ],
     [["download", "data.bin.torrent", "--output", "file", ...peer], "not-directory", "file"],
     [["download", "data.bin.torrent", "--output", "file/x", ...peer], "not-directory", "file"],
     [

@@ -12,6 +12,7 @@ import { EXIT_INTERRUPTED } from "./failure.ts";
 import type { Session } from "./session_deno.ts";
 import { readTorrent } from "./source_deno.ts";
 import {
+  announcing,
   keepingTotals,
   listen,
   progressFields,
@@ -19,48 +20,46 @@ import {
   tellingDamage,
   trackerTiers,
   watchSwarm,
+  withinPrivacy,
 } from "./swarm_deno.ts";
 import { formatBytes, formatDuration, shown } from "./text.ts";
 
 /** Verifies what is there and seeds it until interrupted; resolves with the exit code. */
-export async function runSeed(command: SeedCommand, context: CommandContext): Promise<number> {
+export async function runSeed(asked: SeedCommand, context: CommandContext): Promise<number> {
   const { reporter, signal } = context;
-  const torrent = await readTorrent(command.source, { signal });
+  const torrent = await readTorrent(asked.source, { signal });
+  const command = withinPrivacy(torrent, asked, context);
   const { archives, state } = command;
   const store = await openContent(torrent, archives, state, { readOnly: true }, context);
   // First of all, so that a port in use is told of before hours of verifying.
-  const session = listen(command);
+  const listening = await listen(command, context);
+  const { session } = listening;
   try {
     // What listens begins with the object that says so: no others before it.
     const checked = await checkContent(store, context, false);
     await assertSomeContent(torrent, checked, command.source, command.archives, context);
     const tiers = trackerTiers(torrent, command);
     const active = session.add(torrent, store, checked.have, {
-      trackers: tiers,
+      ...await announcing(torrent, command),
       peers: command.peers,
       isUploadOnly: true,
       ...keepingTotals(store),
       ...tellingDamage(false, context),
     });
-    reporter.event("listening", {
-      hostname: command.hostname ?? "0.0.0.0",
-      port: session.port,
-      infoHash: hexOfHash(torrent.swarmHash),
-      name: torrent.name,
-    });
+    listening.tell({ infoHash: hexOfHash(torrent.swarmHash), name: torrent.name });
     reporter.say(
       `Seeding ${shown(torrent.name)}, ${
         formatBytes(torrent.geometry.contentBytes)
       }, on port ${session.port}` +
         `\nInfo-hash ${hexOfHash(torrent.swarmHash)}`,
     );
-    if (tiers.length === 0 && command.peers.length === 0) {
+    if (tiers.length === 0 && command.peers.length === 0 && command.overlay === undefined) {
       reporter.warn("the torrent names no tracker: only those who know this address will come");
     }
     await seedUntilInterrupted(active, session, context);
     return EXIT_INTERRUPTED;
   } finally {
-    await session.close();
+    await listening.close();
     await store.close();
   }
 }

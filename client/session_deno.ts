@@ -7,6 +7,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import { hexOfHash, type Torrent } from "@enjambre/metainfo";
+import type { OverlayNode } from "@enjambre/overlay";
 import {
   type Greeted,
   greetPeer,
@@ -45,6 +46,8 @@ export interface SessionOptions {
   readonly uploadLimit?: number;
   /** Payload that all torrents together may fetch, bytes per second; left out: no limit. */
   readonly downloadLimit?: number;
+  /** Our node of the overlay, on which torrents that are not private find peers. **Ownership**: closed with the session. */
+  readonly overlay?: OverlayNode;
 }
 
 /** What is added up over the torrents of a session. */
@@ -115,6 +118,7 @@ export class Session {
       key: crypto.getRandomValues(new Uint32Array(1))[0]!,
       port: listener.addr.port,
       ...(options.hostname !== undefined && { hostname: options.hostname }),
+      ...(options.overlay !== undefined && { overlay: options.overlay }),
       ...(options.connectionsMax !== undefined && { connectionsMax: options.connectionsMax }),
       ...(options.uploadLimit !== undefined &&
         { uploadBucket: new TokenBucket(options.uploadLimit, REQUEST_BYTES_MAX) }),
@@ -183,7 +187,10 @@ export class Session {
     this.#ended.abort();
     for (const greeting of this.#greetings) greeting.abort();
     this.#listener.close();
-    await Promise.all([...this.#torrents.values()].map((active) => active.close()));
+    await Promise.all([
+      ...[...this.#torrents.values()].map((active) => active.close()),
+      this.#context.overlay?.close(),
+    ]);
     clearTimeout(this.#timer);
   }
 

@@ -23,3 +23,13 @@ export function stateFolder(chosen: string | undefined): string {
 function below(home: string | undefined, ...names: string[]): string {
   return home ? join(home, ...names) : ".enjambre";
 }
+
+/** Where an overlay node keeps its key: by address, since a key is one node's and several may share the state folder. */
+export function overlayFolder(chosen: string | undefined, address: string): string {
+  return join(overlayFolders(chosen), address.replace(/[^\w.-]/g, "_"));
+}
+
+/** The folder of those folders. */
+export function overlayFolders(chosen: string | undefined): string {
+  return join(stateFolder(chosen), "overlay");
+}

@@ -4,16 +4,21 @@
  * @module
  */
 import { printableText, type Torrent } from "@enjambre/metainfo";
-import type { TrackerStatus } from "@enjambre/tracker";
+import type { OverlayNode } from "@enjambre/overlay";
+import { isTrackerUrl, type TrackerStatus } from "@enjambre/tracker";
 import type { Damage, KeptStore } from "@enjambre/storage";
 import type { ActiveTorrent, TorrentOptions, TorrentSnapshot } from "./active_torrent_deno.ts";
 import type { SwarmOptions } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure } from "./failure.ts";
+import { startOverlay } from "./overlay_node_deno.ts";
 import type { ProgressView } from "./progress.ts";
+import type { EventFields } from "./reporter.ts";
 import { Session } from "./session_deno.ts";
+import { stateFolder } from "./state_folder_deno.ts";
 import type { Pause } from "./store_keeper_deno.ts";
 import { formatCount, formatWait, shown } from "./text.ts";
+import { TrackersFile } from "./trackers_file_deno.ts";
 
 /** Time between two looks at the swarm. */
 const WATCH_MS = 100;
@@ -21,11 +26,50 @@ const WATCH_MS = 100;
 /** Files of which it is told that they changed, each time: a folder that was removed has many. */
 const DAMAGES_TOLD_MAX = 3;
 
-/** Begins to listen. */
-export function listen(options: SwarmOptions): Session {
+/** What listens for a swarm. */
+export interface Listening {
+  /** The session. */
+  readonly session: Session;
+  /** Says where, as an object, and begins to tell of the overlay. */
+  tell(more?: EventFields): void;
+  /** Ends the session and all that goes with it. */
+  close(): Promise<void>;
+}
+
+/** Begins to listen, for nodes of the overlay too where that is asked for. */
+export async function listen(options: SwarmOptions, context: CommandContext): Promise<Listening> {
+  const overlay = options.overlay === undefined
+    ? null
+    : await startOverlay(options.overlay, "--overlay-port", context);
+  try {
+    const session = listenForPeers(options, overlay?.node);
+    return {
+      session,
+      tell(more: EventFields = {}): void {
+        context.reporter.event("listening", {
+          hostname: options.hostname ?? "0.0.0.0",
+          port: session.port,
+          ...(overlay !== null && { overlay: overlay.node.address }),
+          ...more,
+        });
+        overlay?.tell();
+      },
+      async close(): Promise<void> {
+        // The session first: its torrents take leave on the node.
+        await Promise.all([session.close(), overlay?.close()]);
+      },
+    };
+  } catch (error) {
+    await overlay?.close();
+    throw error;
+  }
+}
+
+function listenForPeers(options: SwarmOptions, overlay: OverlayNode | undefined): Session {
   const { port, hostname, peersMax, uploadLimit, downloadLimit } = options;
   try {
     return Session.listen({
+      ...(overlay !== undefined && { overlay }),
       ...(port !== undefined && { port }),
       ...(hostname !== undefined && { hostname }),
       ...(peersMax !== undefined && { connectionsMax: peersMax }),
@@ -52,7 +96,40 @@ export function trackerTiers(
   torrent: Torrent,
   options: SwarmOptions,
 ): readonly (readonly string[])[] {
+  if (options.discovery === "overlay") return [];
   return [...options.trackers.map((url) => [url]), ...torrent.trackers];
+}
+
+/** Keeps a private torrent out of the overlay: its peers come from its trackers alone (BEP 27). */
+export function withinPrivacy<Command extends SwarmOptions>(
+  torrent: Torrent,
+  command: Command,
+  { reporter }: CommandContext,
+): Command {
+  if (!torrent.private || command.overlay === undefined) return command;
+  const name = shown(torrent.name);
+  if (command.discovery === "overlay") {
+    throw new CommandFailure(
+      "private",
+      `${name} is private: its peers may come from its trackers only; use --discovery-mode=tracker`,
+    );
+  }
+  reporter.warn(`${name} is private: the overlay is not told of it`);
+  const { overlay: _, ...others } = command;
+  return { ...others, discovery: "tracker" } as Command;
+}
+
+/** The trackers to announce to, what is known of them from earlier runs, and where that is kept. */
+export async function announcing(
+  torrent: Torrent,
+  options: SwarmOptions,
+): Promise<Pick<TorrentOptions, "trackers" | "announces">> {
+  const trackersFile = new TrackersFile(stateFolder(options.state));
+  const { trackers: memory } = await trackersFile.read();
+  return {
+    trackers: trackerTiers(torrent, options),
+    announces: { isToAll: options.announceToAll, memory, trackersFile },
+  };
 }
 
 /** Has what a torrent moves counted over all runs of the program. */
@@ -89,13 +166,16 @@ export function assertReachable(
   tiers: readonly (readonly string[])[],
   options: SwarmOptions,
 ): void {
-  if (options.peers.length > 0) return;
+  if (options.peers.length > 0 || options.overlay !== undefined) return;
   const urls = tiers.flat();
-  if (urls.some((url) => /^https?:/i.test(url))) return;
+  if (urls.some(isTrackerUrl)) return;
   const what = urls.length === 0
     ? "The torrent names no tracker"
-    : "The torrent's trackers are of a kind that is not supported yet, only http and https are";
-  throw new CommandFailure("no-peers", `${what}; give --tracker URL or --peer HOST:PORT`);
+    : "The torrent's trackers are of a kind that is not supported, only http, https and udp are";
+  throw new CommandFailure(
+    "no-peers",
+    `${what}; give --tracker URL or --peer HOST:PORT, or --bootstrap HOST:PORT for the overlay`,
+  );
 }
 
 /**
@@ -136,9 +216,10 @@ export async function watchSwarm(
 
 /** What a snapshot looks like as a progress object. */
 export function progressFields(phase: string, snapshot: TorrentSnapshot): Record<string, unknown> {
-  const { trackers: _, recovery: __, wasted, ...numbers } = snapshot;
+  const { trackers: _, recovery: __, wasted, overlay, ...numbers } = snapshot;
   const { duplicate, unasked, corrupt, abandoned } = wasted;
-  return { phase, ...numbers, wastedBytes: duplicate + unasked + corrupt + abandoned };
+  const wastedBytes = duplicate + unasked + corrupt + abandoned;
+  return { phase, ...numbers, wastedBytes, ...(overlay !== null && { overlay }) };
 }
 
 /** What a snapshot looks like to a person. */
@@ -151,7 +232,7 @@ export function swarmView(
   const note = snapshot.pause !== null
     ? reasonAlone(snapshot.pause)
     : peers === 0
-    ? noteOn(snapshot.trackers)
+    ? noteOn(snapshot.trackers) ?? (isSeeding ? undefined : noteOnOverlay(snapshot))
     : undefined;
   if (snapshot.pause !== null) doing = "Paused";
   else if (snapshot.isChecking) doing = "Checking";
@@ -178,6 +259,13 @@ function noteOn(trackers: readonly TrackerStatus[]): string | undefined {
   const next = failed.reduce((a, b) => retryMs(b) < retryMs(a) ? b : a);
   const seconds = (retryMs(next) - performance.now()) / 1000;
   return `next try ${seconds <= 0 ? "now" : `in ${formatWait(seconds)}`}, ${reasonOf(next)}`;
+}
+
+/** Why there are no peers, where they come from the overlay alone. */
+function noteOnOverlay({ overlay, trackers }: TorrentSnapshot): string | undefined {
+  if (overlay === null || trackers.length > 0) return undefined;
+  if (overlay.members === 0) return "no overlay node answers yet";
+  return overlay.seeds + overlay.leechers === 0 ? "nobody in the overlay has it yet" : undefined;
 }
 
 function retryMs(tracker: TrackerStatus): number {

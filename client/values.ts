@@ -74,6 +74,12 @@ export function readPieceLength(option: string, text: string): number {
   );
 }
 
+/** Reads where peers are to come from. */
+export function readDiscoveryMode(option: string, text: string): "tracker" | "overlay" | "both" {
+  if (text === "tracker" || text === "overlay" || text === "both") return text;
+  throw usageFailure(`${option} is ${quoted(text)}; tracker, overlay or both is due`);
+}
+
 /** Reads what kind of torrent is meant. */
 export function readFormat(option: string, text: string): "v1" | "v2" | "hybrid" {
   if (text === "v1" || text === "v2" || text === "hybrid") return text;

@@ -224,5 +224,5 @@ async function connect(address: string): Promise<Deno.TcpConn> {
 }
 
 function isLoopback(host: string): boolean {
-  return host.startsWith("127.") || host === "::1";
+  return /^(?:::ffff:)?127\./.test(host) || host === "::1";
 }

@@ -20,21 +20,36 @@ export const REPLICAS = 8;
  * **Source**: Thaler, Ravishankar, "Using Name-Based Mappings to Increase Hit Rates" (1998).
  */
 export function nearest(infoHash: string, addresses: Iterable<string>, count: number): string[] {
-  const weighed: { address: string; weight: number }[] = [];
-  for (const address of addresses) weighed.push({ address, weight: weightOf(infoHash, address) });
-  // Equal weights are told apart by name, so that all nodes agree there too.
-  weighed.sort((one, other) => other.weight - one.weight || (one.address < other.address ? -1 : 1));
-  return weighed.slice(0, count).map(({ address }) => address);
+  const heaviest: { address: string; weight: number }[] = [];
+  const start = mixed(0x811c9dc5, infoHash);
+  for (const address of addresses) {
+    const weight = finished(mixed(start, address));
+    let at = heaviest.length;
+    while (at > 0 && isHeavier(weight, address, heaviest[at - 1]!)) at--;
+    if (at === count) continue;
+    heaviest.splice(at, 0, { address, weight });
+    if (heaviest.length > count) heaviest.pop();
+  }
+  return heaviest.map(({ address }) => address);
 }
 
-/** 32 well-mixed bits of both: FNV-1a, finished as in MurmurHash3. */
-function weightOf(infoHash: string, address: string): number {
-  let hash = 0x811c9dc5;
-  for (const text of [infoHash, address]) {
-    for (let at = 0; at < text.length; at++) {
-      hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-    }
-  }
+/** Equal weights are told apart by name, so that all nodes agree there too. */
+function isHeavier(
+  weight: number,
+  address: string,
+  other: { readonly address: string; readonly weight: number },
+): boolean {
+  return weight > other.weight || (weight === other.weight && address < other.address);
+}
+
+/** FNV-1a over a text, from where an earlier one ended. */
+function mixed(hash: number, text: string): number {
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return hash;
+}
+
+/** 32 well-mixed bits, as MurmurHash3 ends. */
+function finished(hash: number): number {
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
@@ -53,11 +68,15 @@ export class Holders {
     this.#replication = replication;
   }
 
-  /** How many nodes hold an info-hash's records; `null` where all hold all. */
+  /**
+   * How many nodes hold an info-hash's records; `null` where all hold all. That is so by itself in a small
+   * overlay, and in one of more nodes than we have room to know: there nodes would name different holders.
+   */
   get replicas(): number | null {
     if (typeof this.#replication === "number") return this.#replication;
     const isSmall = this.#membership.size + 1 < ALL_BELOW;
-    return this.#replication === "all" || isSmall ? null : REPLICAS;
+    const isAll = this.#replication === "all" || isSmall || this.#membership.isFull;
+    return isAll ? null : REPLICAS;
   }
 
   /** The nodes that an info-hash is nearest to; we are not told of ourselves, though we may be one of them. */

@@ -4,6 +4,8 @@
  *     deno run -A tools/compile.ts        compiles, or says why that cannot be done here
  *     deno run -A tools/compile.ts --ci   compiles as far as the machine can, and runs the demo of the result
  *
+ * With `--allow-net` and the like the executable may do that and no more; without any, all.
+ *
  * `deno compile` takes its base binary from Deno's own site, or from the file that `DENORT_BIN` names. Where
  * there is neither, `--ci` takes the `deno` executable itself: that exercises all but running the result.
  */
@@ -13,10 +15,23 @@ const OUTPUT = "dist/enjambre";
 /** What `deno compile` says when it cannot reach the site of its base binary. */
 const UNREACHABLE = /dl\.deno\.land|error sending request|dns error/;
 
+/** What the executable may do. */
+const permissions = Deno.args.filter((arg) => arg.startsWith("--allow-"));
+if (permissions.length === 0) permissions.push("--allow-all");
+
 /** Compiles; what it printed is in the result. */
 async function compile(denortBin: string | undefined): Promise<{ ok: boolean; text: string }> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["compile", "--allow-all", "--unstable-net", "--output", OUTPUT, "client/main.ts"],
+    args: [
+      ...[
+        "compile",
+        ...permissions,
+        "--unstable-net",
+        "--include",
+        "tracker/tracker_worker_deno.ts",
+      ],
+      ...["--output", OUTPUT, "client/main.ts"],
+    ],
     env: { NO_COLOR: "1", ...(denortBin !== undefined && { DENORT_BIN: denortBin }) },
     stdout: "piped",
     stderr: "piped",

@@ -1,18 +1,21 @@
 import type { AnnounceResult, TrackerEvent } from "./announce.ts";
+import { AnnounceLane } from "./announce_lane.ts";
+import { PROBE_INTERVAL_MS, type TrackerMemory } from "./tracker_health.ts";
+import { makeTrackers, rank, type Tracker } from "./tracker_order.ts";
 
-/** What a tracker that failed once is left alone for; doubled by each further failure. */
-export const BACKOFF_MS_MIN = 15_000;
-/** What the doubling ends at: half an hour, the usual interval. */
-export const BACKOFF_MS_MAX = 1_800_000;
-/** The least time between two announces for want of peers, where the tracker gives no min interval. */
-export const EARLY_ANNOUNCE_MS_MIN = 60_000;
+/** How long the probes of a tier are waited for before its trackers are announced to unprobed. */
+export const PROBE_TIMEOUT_MS = 3000;
 
 /** How an {@link Announcer} works. */
 export interface AnnouncerOptions {
   /** Random numbers from 0 up to 1: the order within tiers (BEP 12), and jitter. */
   random: () => number;
-  /** Which URLs the caller has a driver for; the others are listed but never asked. Default: HTTP(S). */
-  supports?: (url: string) => boolean;
+  /** Whether the driver carries out probes. Default: no, and trackers are tried in BEP 12's order. */
+  probes?: boolean;
+  /** Whether to announce to every tracker, not to one at a time. Default: no. */
+  toAll?: boolean;
+  /** What an earlier run knew of trackers, as {@link Announcer.memory} gave it. */
+  memory?: readonly TrackerMemory[];
 }
 
 /** What the driver is to do: announce `event` to `url`, and report what came of it. */
@@ -35,6 +38,10 @@ export interface TrackerStatus {
   readonly announcing: boolean;
   /** Whether it counts us among the peers: it answered, and we have not left. */
   readonly knowsUs: boolean;
+  /** Smoothed time to an answer; `null` when it never answered. */
+  readonly latencyMs: number | null;
+  /** Smoothed part of the announces that were answered, 0 to 1. */
+  readonly successRate: number;
   /** What went wrong last; `null` once it answers again. */
   readonly lastError: string | null;
   /** How often it failed since it last answered. */
@@ -53,41 +60,26 @@ export interface TrackerStatus {
   readonly warning: string | null;
 }
 
-interface Tracker {
-  readonly url: string;
-  readonly tier: number;
-  readonly supported: boolean;
-  knowsUs: boolean;
-  failures: number;
-  /** Failed: not to be asked before. */
-  retryAtMs: number;
-  /** Its min interval: not to be asked before, unless there is an event to tell. */
-  earliestMs: number;
-  lastError: string | null;
-  lastAnswerMs: number | null;
-  seeders: number | null;
-  leechers: number | null;
-  peerCount: number | null;
-  warning: string | null;
-  trackerId: Uint8Array | null;
-}
-
 /**
- * Decides when one torrent announces itself, to which of its trackers and with which event. It does no
- * I/O: inputs are commands, results and the time; the output is at most one order at a time.
+ * Decides when one torrent announces itself, to which of its trackers and with which event, and which of
+ * them to probe. It does no I/O: inputs are commands, results and the time; the outputs are orders.
  *
- * The contract: give it one input, then take the order if there is one (`takeAnnounce`) and read
- * `nextDeadlineMs` again. Every order taken has to be reported back, once, through `handleResult` or
- * `handleError`; until then there is no other.
+ * The contract: give it one input, then take all orders (`takeAnnounce`, `takeProbe`) and read
+ * `nextDeadlineMs` again. Every order taken has to be reported back, once: an announce through
+ * `handleResult` or `handleError`, a probe through `handleProbe`. Until then that tracker gets no other.
  *
- * - Each announce begins at the first tier; within a tier the order is random at first, and the tracker
- *   that answers moves to the front (BEP 12). Trackers that failed are skipped until their backoff is
- *   over; so a better one that recovers is asked again at the next announce.
- * - A tracker that fails or refuses hands its event on to the next one at once. When all have failed the
- *   event waits for the first of them that may be asked again.
- * - The first announce to each tracker says `started`, to each tracker once while it knows us.
- *   `completed` is sent once, and only when the download completed in this life. `stopped` goes, one
- *   after the other, to every tracker that knows us; each is tried once.
+ * - **Order.** Trackers that fail come last, then tiers count (BEP 12), then the smoothed time to an
+ *   answer over the square of the success rate. The one in use is left for another of its tier only if
+ *   that one is clearly better.
+ * - **Probes.** Before the first announce to a tier of several trackers all of them are probed at once;
+ *   the announce goes to the first that answers, after three seconds at most. Those not in use are
+ *   probed every half hour, and those that failed with their backoff; one that recovered is preferred
+ *   again, at the next announce, when it is better.
+ * - **Failover.** A tracker that fails or refuses hands its event on to the next one at once. When all
+ *   have failed the event waits for the first of them that may be asked again.
+ * - **Events.** The first announce to each tracker says `started`, to each tracker once while it knows us.
+ *   `completed` is sent once (to each tracker, where all are told), and only when the download completed
+ *   in this life. `stopped` goes to every tracker that knows us at the same time; each is tried once.
  *
  * **Units**: all times are milliseconds of one monotonic clock.
  *
@@ -111,20 +103,19 @@ interface Tracker {
  * ```
  */
 export class Announcer {
-  readonly #tiers: Tracker[][];
+  readonly #trackers: readonly Tracker[];
+  readonly #lanes: readonly AnnounceLane[];
   readonly #random: () => number;
+  readonly #hasProbes: boolean;
   #phase: "idle" | "running" | "stopping";
-  /** The order that was given and not reported back. */
-  #underWay: { readonly tracker: Tracker; readonly event: TrackerEvent } | null;
-  /** Whether that order still waits to be taken. */
-  #ordered: boolean;
-  /** When the interval of the last answer ends; in the past until there is one. */
-  #dueMs: number;
-  /** When its min interval ends. */
-  #earliestMs: number;
-  #wantsPeers: boolean;
-  /** Whether a completion has yet to be told, has been, or cannot be news. */
-  #completed: "not-yet" | "to-tell" | "told";
+  /** The time of the last input. */
+  #nowMs: number;
+  /** Whose orders wait to be taken. */
+  readonly #orders: Tracker[];
+  /** Whose probes wait to be taken. */
+  readonly #probes: Tracker[];
+  /** The first probes of a tier, which an announce waits for. */
+  #race: { readonly trackers: readonly Tracker[]; readonly endMs: number } | null;
   /** Who has yet to hear that we leave. */
   #farewells: Tracker[];
 
@@ -133,15 +124,19 @@ export class Announcer {
    * left out.
    */
   constructor(tiers: readonly (readonly string[])[], options: AnnouncerOptions) {
-    this.#random = options.random;
-    this.#tiers = makeTiers(tiers, options.supports ?? isHttpUrl, options.random);
+    const { random, probes = false, toAll = false, memory = [] } = options;
+    this.#trackers = makeTrackers(tiers, memory, random);
+    this.#lanes = toAll
+      ? this.#trackers.map((tracker) => new AnnounceLane([tracker]))
+      : [new AnnounceLane(this.#trackers)];
+    this.#random = random;
+    // Where all are told, their answers are probes enough.
+    this.#hasProbes = probes && !toAll;
     this.#phase = "idle";
-    this.#underWay = null;
-    this.#ordered = false;
-    this.#dueMs = -Infinity;
-    this.#earliestMs = -Infinity;
-    this.#wantsPeers = false;
-    this.#completed = "not-yet";
+    this.#nowMs = -Infinity;
+    this.#orders = [];
+    this.#probes = [];
+    this.#race = null;
     this.#farewells = [];
   }
 
@@ -151,53 +146,60 @@ export class Announcer {
    */
   start(nowMs: number, asSeed: boolean): void {
     if (this.#phase === "running") return;
-    if (asSeed) this.#completed = "told";
     this.#phase = "running";
     this.#farewells = [];
-    this.#dueMs = -Infinity;
-    this.#earliestMs = -Infinity;
-    this.#wantsPeers = false;
+    for (const lane of this.#lanes) {
+      if (asSeed) lane.completion = "told";
+      lane.start();
+    }
+    for (const { health } of this.#trackers) {
+      // Not all at once, and not at once: what is needed now is probed anyway.
+      health.probeAtMs = nowMs + PROBE_INTERVAL_MS * (0.75 + 0.5 * this.#random());
+    }
     this.#advance(nowMs);
   }
 
   /** Takes note that the download is complete; it is announced at once. Further calls have no effect. */
   complete(nowMs: number): void {
-    if (this.#phase === "idle" || this.#completed !== "not-yet") return;
-    this.#completed = "to-tell";
+    if (this.#phase === "idle") return;
+    for (const lane of this.#lanes) {
+      if (lane.completion === "not-yet") lane.completion = "to-tell";
+    }
     this.#advance(nowMs);
   }
 
   /**
-   * Takes leave of the trackers that know us. The driver may cut short the announce that is under way,
+   * Takes leave of the trackers that know us. The driver may cut short the announces that are under way,
    * and reports that through `handleError`; `isStopped` says when all is done.
    */
   stop(nowMs: number): void {
     if (this.#phase !== "running") return;
     this.#phase = "stopping";
-    this.#farewells = this.#trackers().filter((tracker) => tracker.knowsUs);
+    this.#race = null;
+    this.#farewells = this.#ranked(nowMs).filter((tracker) => tracker.knowsUs);
     this.#advance(nowMs);
   }
 
-  /** Asks for peers before the interval is over: as soon as the min interval allows. */
+  /** Asks for peers before the interval is over: as soon as the min interval allows, and ever less often. */
   wantPeers(nowMs: number): void {
     if (this.#phase !== "running") return;
-    this.#wantsPeers = true;
+    for (const lane of this.#lanes) lane.wantPeers();
     this.#advance(nowMs);
   }
 
   /** Takes in what the tracker answered. Ignored unless an order to it is under way. */
   handleResult(url: string, result: AnnounceResult, nowMs: number): void {
-    const done = this.#finish(url);
-    if (done === null) return;
-    const { tracker, event } = done;
+    const tracker = this.#find(url);
+    const order = this.#finish(tracker);
+    if (tracker === null || order === null) return;
     if (!result.ok) {
       const retryMs = (result.retryInSeconds ?? 0) * 1000;
       this.#fail(tracker, `the tracker refused: ${result.failureReason}`, retryMs, nowMs);
-    } else if (event === "stopped") {
-      tracker.lastError = null;
+    } else if (order.event === "stopped") {
+      tracker.health.lastError = null;
     } else {
-      this.#succeed(tracker, result, nowMs);
-      if (event === "completed") this.#completed = "told";
+      tracker.health.noteAnswer(nowMs - order.sinceMs, nowMs);
+      this.#laneOf(tracker).noteAnswer(tracker, result, order.event, nowMs);
       if (this.#phase === "stopping") this.#addFarewell(tracker);
     }
     this.#advance(nowMs);
@@ -205,12 +207,22 @@ export class Announcer {
 
   /** Takes in that the tracker gave no answer. Ignored unless an order to it is under way. */
   handleError(url: string, message: string, nowMs: number): void {
-    const done = this.#finish(url);
-    if (done === null) return;
-    const { tracker, event } = done;
+    const tracker = this.#find(url);
+    const order = this.#finish(tracker);
+    if (tracker === null || order === null) return;
     this.#fail(tracker, message, 0, nowMs);
     // It may have heard us all the same: the answer was lost, or not waited for.
-    if (this.#phase === "stopping" && event !== "stopped") this.#addFarewell(tracker);
+    if (this.#phase === "stopping" && order.event !== "stopped") this.#addFarewell(tracker);
+    this.#advance(nowMs);
+  }
+
+  /** Takes in what came of a probe: what went wrong, or `null`. Ignored unless one is under way. */
+  handleProbe(url: string, error: string | null, nowMs: number): void {
+    const tracker = this.#find(url);
+    if (tracker === null || tracker.probingSinceMs === null) return;
+    if (error === null) tracker.health.noteProbe(nowMs - tracker.probingSinceMs, nowMs);
+    else tracker.health.noteProbeFailure(error, nowMs);
+    this.#forgetProbe(tracker);
     this.#advance(nowMs);
   }
 
@@ -221,25 +233,31 @@ export class Announcer {
 
   /** Gives the order to announce, if there is a new one. */
   takeAnnounce(): AnnounceOrder | null {
-    if (!this.#ordered || this.#underWay === null) return null;
-    this.#ordered = false;
-    const { tracker, event } = this.#underWay;
-    return { url: tracker.url, event, trackerId: tracker.trackerId };
+    const tracker = this.#orders.shift();
+    if (tracker === undefined) return null;
+    return { url: tracker.url, event: tracker.order!.event, trackerId: tracker.trackerId };
+  }
+
+  /** Gives the announce URL of a tracker to probe, if there is a new one. */
+  takeProbe(): string | null {
+    return this.#probes.shift()?.url ?? null;
   }
 
   /** When `handleDeadline` is to be called; `Infinity` while only an answer or a command can matter. */
   get nextDeadlineMs(): number {
-    if (this.#phase !== "running" || this.#underWay !== null) return Infinity;
+    if (this.#phase !== "running") return Infinity;
     let deadlineMs = Infinity;
-    for (const tracker of this.#trackers()) {
-      deadlineMs = Math.min(deadlineMs, this.#nextAnnounceMs(tracker));
+    for (const lane of this.#lanes) deadlineMs = Math.min(deadlineMs, lane.nextDeadlineMs);
+    if (this.#race !== null) deadlineMs = this.#race.endMs;
+    for (const tracker of this.#trackers) {
+      if (this.#mayProbe(tracker)) deadlineMs = Math.min(deadlineMs, tracker.health.probeAtMs);
     }
     return deadlineMs;
   }
 
   /** Whether a tracker knows of the completion, or it was none to begin with. */
   get hasToldCompletion(): boolean {
-    return this.#completed === "told";
+    return this.#lanes.some((lane) => lane.completion === "told");
   }
 
   /** Whether every tracker that knew us has been told that we left, or could not be. */
@@ -249,166 +267,159 @@ export class Announcer {
 
   /** What is known of each tracker, in the order in which they are asked. */
   status(): TrackerStatus[] {
-    return this.#trackers().map((tracker) => {
-      const nextMs = this.#phase === "running" ? this.#nextAnnounceMs(tracker) : Infinity;
+    return this.#ranked(this.#nowMs).map((tracker) => {
+      const { url, tier, order, knowsUs, health, lastAnswerMs } = tracker;
+      const { seeders, leechers, peerCount, warning } = tracker;
+      const { latencyMs, successRate, lastError, failures } = health;
+      const nextMs = this.#phase === "running"
+        ? this.#laneOf(tracker).nextAnnounceMs(tracker)
+        : Infinity;
       return {
-        url: tracker.url,
-        tier: tracker.tier,
-        announcing: this.#underWay?.tracker === tracker,
-        knowsUs: tracker.knowsUs,
-        lastError: tracker.lastError,
-        failures: tracker.failures,
-        lastAnswerMs: tracker.lastAnswerMs,
+        url,
+        tier,
+        announcing: order !== null,
+        knowsUs,
+        latencyMs,
+        successRate,
+        lastError,
+        failures,
+        lastAnswerMs,
         nextAnnounceMs: Number.isFinite(nextMs) ? nextMs : null,
-        seeders: tracker.seeders,
-        leechers: tracker.leechers,
-        peerCount: tracker.peerCount,
-        warning: tracker.warning,
+        seeders,
+        leechers,
+        peerCount,
+        warning,
       };
     });
   }
 
-  #trackers(): Tracker[] {
-    return this.#tiers.flat();
+  /** What is worth knowing of the trackers the next time. */
+  memory(): TrackerMemory[] {
+    return this.#trackers.filter(({ health }) =>
+      health.latencyMs !== null || health.successRate < 1
+    )
+      .map(({ url, health: { latencyMs, successRate } }) => ({ url, latencyMs, successRate }));
   }
 
-  /** Gives the next order if it is time for one. */
+  /** Gives the orders that it is time for. */
   #advance(nowMs: number): void {
-    if (this.#underWay !== null) return;
-    if (this.#phase === "stopping") this.#advanceStopping();
+    this.#nowMs = nowMs;
+    if (this.#phase === "stopping") this.#advanceStopping(nowMs);
     if (this.#phase !== "running") return;
-    const tracker = this.#trackers().find((each) => this.#nextAnnounceMs(each) <= nowMs);
-    if (tracker === undefined) return;
-    const event = this.#completed === "to-tell" ? "completed" : tracker.knowsUs ? "" : "started";
-    this.#order(tracker, event);
-  }
-
-  #advanceStopping(): void {
-    const next = this.#farewells[0];
-    if (next === undefined) {
-      this.#phase = "idle";
-    } else if (this.#completed === "to-tell") {
-      // Who stops at completion tells both; this is tried once, like the farewell itself.
-      this.#completed = "told";
-      this.#order(next, "completed");
-    } else {
-      this.#farewells.shift();
-      next.knowsUs = false;
-      this.#order(next, "stopped");
+    for (const lane of this.#lanes) this.#advanceLane(lane, nowMs);
+    for (const tracker of this.#trackers) {
+      if (this.#mayProbe(tracker) && tracker.health.probeAtMs <= nowMs) this.#probe(tracker, nowMs);
     }
   }
 
-  #order(tracker: Tracker, event: TrackerEvent): void {
-    this.#underWay = { tracker, event };
-    this.#ordered = true;
+  #advanceLane(lane: AnnounceLane, nowMs: number): void {
+    if (!this.#endRace(nowMs)) return;
+    const tracker = lane.choose(nowMs);
+    if (tracker === null || this.#beginRace(tracker, nowMs)) return;
+    this.#order(tracker, lane.eventFor(tracker), nowMs);
   }
 
-  /** When an announce may go to this tracker, as things stand. */
-  #nextAnnounceMs(tracker: Tracker): number {
-    if (!tracker.supported) return Infinity;
-    if (this.#completed === "to-tell") return tracker.retryAtMs;
-    const wantedMs = this.#wantsPeers ? this.#earliestMs : this.#dueMs;
-    return Math.max(wantedMs, tracker.retryAtMs, tracker.knowsUs ? tracker.earliestMs : -Infinity);
+  /** Probes a tier of several trackers that nobody knows, before one of them is announced to. */
+  #beginRace(chosen: Tracker, nowMs: number): boolean {
+    if (!this.#hasProbes || chosen.health.isContacted) return false;
+    const trackers = this.#trackers.filter((each) =>
+      each.tier === chosen.tier && each.isSupported && !each.health.isContacted
+    );
+    if (trackers.length < 2) return false;
+    for (const tracker of trackers) {
+      if (tracker.probingSinceMs === null) this.#probe(tracker, nowMs);
+    }
+    this.#race = { trackers, endMs: nowMs + PROBE_TIMEOUT_MS };
+    return true;
   }
 
-  #finish(url: string): { readonly tracker: Tracker; readonly event: TrackerEvent } | null {
-    if (this.#underWay === null || this.#underWay.tracker.url !== url) return null;
-    const done = this.#underWay;
-    this.#underWay = null;
-    this.#ordered = false;
-    return done;
+  /** Ends the race when one has won, all have lost or the time is over; tells whether there is none. */
+  #endRace(nowMs: number): boolean {
+    if (this.#race === null) return true;
+    const { trackers, endMs } = this.#race;
+    const isWon = trackers.some(({ health }) => health.isContacted && !health.isFailing(nowMs));
+    const pending = trackers.filter((tracker) => tracker.probingSinceMs !== null);
+    if (!isWon && pending.length > 0 && nowMs < endMs) return false;
+    this.#race = null;
+    if (isWon) return true;
+    for (const tracker of pending) {
+      const seconds = PROBE_TIMEOUT_MS / 1000;
+      tracker.health.noteProbeFailure(`no answer to a probe within ${seconds} s`, nowMs);
+      this.#forgetProbe(tracker);
+    }
+    return true;
   }
 
-  #succeed(tracker: Tracker, answer: AnnounceResult & { ok: true }, nowMs: number): void {
-    const intervalMs = answer.intervalSeconds * 1000;
-    const minMs = answer.minIntervalSeconds === null
-      ? Math.min(intervalMs, EARLY_ANNOUNCE_MS_MIN)
-      : answer.minIntervalSeconds * 1000;
-    tracker.knowsUs = true;
-    tracker.failures = 0;
-    tracker.earliestMs = nowMs + minMs;
-    tracker.lastError = null;
-    tracker.lastAnswerMs = nowMs;
-    tracker.seeders = answer.seeders;
-    tracker.leechers = answer.leechers;
-    tracker.peerCount = answer.peers.length;
-    tracker.warning = answer.warning;
-    // A tracker that gives its id once means it for good.
-    if (answer.trackerId !== null) tracker.trackerId = answer.trackerId;
-    this.#earliestMs = nowMs + minMs;
-    this.#dueMs = nowMs + Math.max(intervalMs, minMs);
-    this.#wantsPeers = false;
-    const tier = this.#tiers[tracker.tier]!;
-    tier.splice(tier.indexOf(tracker), 1);
-    tier.unshift(tracker);
+  /** Whether a tracker may be probed when it is time: only while another one is in use and well. */
+  #mayProbe(tracker: Tracker): boolean {
+    const inUse = this.#lanes[0]?.inUse ?? null;
+    return this.#hasProbes && this.#phase === "running" && tracker.isSupported &&
+      tracker.order === null && tracker.probingSinceMs === null &&
+      inUse !== null && inUse !== tracker && inUse.health.failures === 0;
+  }
+
+  #probe(tracker: Tracker, nowMs: number): void {
+    tracker.probingSinceMs = nowMs;
+    this.#probes.push(tracker);
+  }
+
+  #forgetProbe(tracker: Tracker): void {
+    tracker.probingSinceMs = null;
+    const at = this.#probes.indexOf(tracker);
+    if (at >= 0) this.#probes.splice(at, 1);
+  }
+
+  /** Tells every tracker that has to hear it, at once; who is being told something else, after that. */
+  #advanceStopping(nowMs: number): void {
+    for (const tracker of [...this.#farewells]) {
+      if (tracker.order !== null) continue;
+      const lane = this.#laneOf(tracker);
+      if (lane.completion === "to-tell") {
+        // If the one that is being told fails, it is for the next.
+        if (lane.isTelling("completed")) continue;
+        // Who stops at completion tells both; this is tried once, like the farewell itself.
+        lane.completion = "not-yet";
+        this.#order(tracker, "completed", nowMs);
+        continue;
+      }
+      this.#farewells.splice(this.#farewells.indexOf(tracker), 1);
+      tracker.knowsUs = false;
+      this.#order(tracker, "stopped", nowMs);
+    }
+    if (this.#trackers.every((tracker) => tracker.order === null)) this.#phase = "idle";
+  }
+
+  #order(tracker: Tracker, event: TrackerEvent, nowMs: number): void {
+    tracker.order = { event, sinceMs: nowMs };
+    this.#orders.push(tracker);
+  }
+
+  #finish(tracker: Tracker | null): Tracker["order"] {
+    if (tracker === null || tracker.order === null) return null;
+    const { order } = tracker;
+    tracker.order = null;
+    const at = this.#orders.indexOf(tracker);
+    if (at >= 0) this.#orders.splice(at, 1);
+    return order;
   }
 
   #fail(tracker: Tracker, message: string, retryMs: number, nowMs: number): void {
-    tracker.failures++;
-    tracker.lastError = message;
-    const jitter = 0.75 + 0.5 * this.#random();
-    const backoffMs = Math.min(
-      BACKOFF_MS_MIN * 2 ** (tracker.failures - 1) * jitter,
-      BACKOFF_MS_MAX,
-    );
-    tracker.retryAtMs = nowMs + Math.max(backoffMs, retryMs);
+    tracker.health.noteFailure(message, retryMs, nowMs, this.#hasProbes);
   }
 
   #addFarewell(tracker: Tracker): void {
-    if (!this.#farewells.includes(tracker)) this.#farewells.unshift(tracker);
+    if (!this.#farewells.includes(tracker)) this.#farewells.push(tracker);
   }
-}
 
-function isHttpUrl(url: string): boolean {
-  const protocol = URL.parse(url)?.protocol;
-  return protocol === "http:" || protocol === "https:";
-}
-
-function makeTiers(
-  tiers: readonly (readonly string[])[],
-  supports: (url: string) => boolean,
-  random: () => number,
-): Tracker[][] {
-  const seen: Set<string> = new Set();
-  const result: Tracker[][] = [];
-  for (const urls of tiers) {
-    const tier: Tracker[] = [];
-    for (const url of urls) {
-      const normal = URL.parse(url)?.href ?? url;
-      if (seen.has(normal)) continue;
-      seen.add(normal);
-      tier.push(makeTracker(url, result.length, supports(url)));
-    }
-    if (tier.length === 0) continue;
-    shuffle(tier, random);
-    result.push(tier);
+  #find(url: string): Tracker | null {
+    return this.#trackers.find((tracker) => tracker.url === url) ?? null;
   }
-  return result;
-}
 
-function makeTracker(url: string, tier: number, supported: boolean): Tracker {
-  return {
-    url,
-    tier,
-    supported,
-    knowsUs: false,
-    failures: 0,
-    retryAtMs: -Infinity,
-    earliestMs: -Infinity,
-    lastError: supported ? null : "this kind of tracker is not supported",
-    lastAnswerMs: null,
-    seeders: null,
-    leechers: null,
-    peerCount: null,
-    warning: null,
-    trackerId: null,
-  };
-}
+  #laneOf(tracker: Tracker): AnnounceLane {
+    return this.#lanes.find((lane) => lane.trackers.includes(tracker))!;
+  }
 
-/** Fisher and Yates. */
-function shuffle<T>(items: T[], random: () => number): void {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [items[i], items[j]] = [items[j]!, items[i]!];
+  #ranked(nowMs: number): Tracker[] {
+    return rank(this.#trackers, this.#lanes.length === 1 ? this.#lanes[0]!.inUse : null, nowMs);
   }
 }

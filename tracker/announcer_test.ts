@@ -1,17 +1,19 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { AnnounceAnswer, AnnounceResult } from "./announce.ts";
+import { EARLY_ANNOUNCE_MS_MIN } from "./announce_lane.ts";
 import {
   Announcer,
-  BACKOFF_MS_MAX,
-  BACKOFF_MS_MIN,
-  EARLY_ANNOUNCE_MS_MIN,
+  type AnnouncerOptions,
+  PROBE_TIMEOUT_MS,
   type TrackerStatus,
 } from "./announcer.ts";
+import { BACKOFF_MS_MAX, BACKOFF_MS_MIN } from "./backoff.ts";
 
 const A = "http://a/announce";
 const B = "http://b/announce";
 const C = "http://c/announce";
+const D = "http://d/announce";
 
 function answer(fields: Partial<AnnounceAnswer> = {}): AnnounceAnswer {
   return {
@@ -30,8 +32,17 @@ function answer(fields: Partial<AnnounceAnswer> = {}): AnnounceAnswer {
 const refusal: AnnounceResult = { ok: false, failureReason: "no" };
 
 /** With 0.5 jitter is 1, and the shuffle of two leaves them in order. */
-function make(tiers: string[][], random: () => number = () => 0.5): Announcer {
-  return new Announcer(tiers, { random });
+function make(
+  tiers: string[][],
+  random: () => number = () => 0.5,
+  options: Partial<AnnouncerOptions> = {},
+): Announcer {
+  return new Announcer(tiers, { ...options, random });
+}
+
+/** One that probes, with the same steady chance. */
+function makeProbing(tiers: string[][], options: Partial<AnnouncerOptions> = {}): Announcer {
+  return make(tiers, () => 0.5, { ...options, probes: true });
 }
 
 /** Takes the order that must be there, as "event url". */
@@ -39,8 +50,23 @@ function take(announcer: Announcer): string {
   const order = announcer.takeAnnounce();
   assert(order !== null, "there is no order");
   assertEquals(announcer.takeAnnounce(), null);
-  assertEquals(announcer.nextDeadlineMs, Infinity);
   return `${order.event || "-"} ${order.url}`;
+}
+
+/** Takes all orders, as "event url". */
+function takeAll(announcer: Announcer): string[] {
+  const orders: string[] = [];
+  for (let order; (order = announcer.takeAnnounce()) !== null;) {
+    orders.push(`${order.event || "-"} ${order.url}`);
+  }
+  return orders;
+}
+
+/** Takes all probes. */
+function takeProbes(announcer: Announcer): string[] {
+  const urls: string[] = [];
+  for (let url; (url = announcer.takeProbe()) !== null;) urls.push(url);
+  return urls;
 }
 
 function statusOf(announcer: Announcer, url: string): TrackerStatus {
@@ -51,6 +77,7 @@ Deno.test("Announcer hands an event on to the next tracker at once, and remember
   const announcer = make([[A], [B], [C]]);
   announcer.start(0, false);
   assertEquals(take(announcer), `started ${A}`);
+  assertEquals(announcer.nextDeadlineMs, Infinity);
   announcer.handleError(A, "connection refused", 10);
   assertEquals(take(announcer), `started ${B}`);
   announcer.handleResult(B, answer({ seeders: 7, leechers: 8, warning: "w" }), 20);
@@ -63,6 +90,8 @@ Deno.test("Announcer hands an event on to the next tracker at once, and remember
     tier: 1,
     announcing: false,
     knowsUs: true,
+    latencyMs: 10,
+    successRate: 1,
     lastError: null,
     failures: 0,
     lastAnswerMs: 20,
@@ -205,9 +234,10 @@ Deno.test("Announcer takes leave of the trackers that know it, and of no others"
 
   announcer.stop(1_800_001);
   assertEquals(announcer.isStopped, false);
-  assertEquals(take(announcer), `stopped ${A}`);
+  // Both at once: one that is down takes nothing of the other's time.
+  assertEquals(takeAll(announcer), [`stopped ${B}`, `stopped ${A}`]);
   announcer.handleError(A, "down", 1_800_002);
-  assertEquals(take(announcer), `stopped ${B}`);
+  assertEquals(announcer.isStopped, false);
   announcer.handleResult(B, answer(), 1_800_003);
   assertEquals(announcer.takeAnnounce(), null);
   assertEquals(announcer.isStopped, true);
@@ -262,6 +292,27 @@ Deno.test("Announcer that completes and stops in one breath tells both, in order
   assertEquals(announcer.isStopped, true);
 });
 
+Deno.test("Announcer that stops while a completion is being told tells it to one tracker", () => {
+  for (const heard of [true, false]) {
+    const announcer = make([[A], [B]]);
+    announcer.start(0, false);
+    take(announcer);
+    announcer.handleResult(A, answer(), 0);
+    announcer.complete(1);
+    take(announcer);
+    announcer.handleError(A, "down", 2);
+    assertEquals(take(announcer), `completed ${B}`);
+    announcer.stop(3);
+    // A knows us, but the completion is on its way to B.
+    assertEquals(takeAll(announcer), []);
+    if (heard) announcer.handleResult(B, answer(), 4);
+    else announcer.handleError(B, "aborted", 4);
+    const expected = heard ? [`stopped ${A}`, `stopped ${B}`] : [`completed ${A}`, `stopped ${B}`];
+    assertEquals(takeAll(announcer), expected);
+    assertEquals(announcer.hasToldCompletion, heard);
+  }
+});
+
 Deno.test("Announcer starts again after a stop, without a second completion", () => {
   const announcer = make([[A]]);
   announcer.start(0, false);
@@ -292,7 +343,7 @@ Deno.test("Announcer asks for peers early, but not before the min interval", () 
   // The wish is granted; it does not last.
   assertEquals(announcer.nextDeadlineMs, 1_900_000);
   announcer.wantPeers(100_000);
-  assertEquals(announcer.nextDeadlineMs, 100_000 + EARLY_ANNOUNCE_MS_MIN);
+  assertEquals(announcer.nextDeadlineMs, 100_000 + 2 * EARLY_ANNOUNCE_MS_MIN);
   announcer.handleDeadline(500_000);
   take(announcer);
   announcer.handleResult(A, answer({ intervalSeconds: 5, minIntervalSeconds: null }), 500_000);
@@ -334,6 +385,9 @@ Deno.test("Announcer shuffles within tiers and moves the one that answers to the
   announcer.handleError(A, "down", 0);
   take(announcer);
   announcer.handleResult(B, answer(), 0);
+  // Who failed comes last until its backoff is over.
+  assertEquals(order(announcer), [B, C, A]);
+  announcer.handleDeadline(20_000);
   assertEquals(order(announcer), [B, A, C]);
   announcer.handleDeadline(1_800_000);
   assertEquals(take(announcer), `- ${B}`);
@@ -352,15 +406,15 @@ Deno.test("Announcer sends a tracker's id back, and keeps it when it is not repe
 });
 
 Deno.test("Announcer lists what it cannot ask, and leaves out what occurs twice", () => {
-  const announcer = make([["udp://u:1/"], [], ["https://h/x", "https://h:443/x"], ["https://h/x"]]);
+  const announcer = make([["wss://u:1/"], [], ["https://h/x", "https://h:443/x"], ["https://h/x"]]);
   assertEquals(announcer.status().map(({ url, tier }) => [url, tier]), [
-    ["udp://u:1/", 0],
+    ["wss://u:1/", 0],
     ["https://h/x", 1],
   ]);
   announcer.start(0, false);
   assertEquals(take(announcer), "started https://h/x");
   assertEquals(
-    statusOf(announcer, "udp://u:1/").lastError,
+    statusOf(announcer, "wss://u:1/").lastError,
     "this kind of tracker is not supported",
   );
   const none = make([]);
@@ -383,14 +437,225 @@ Deno.test("Announcer ignores reports of what it did not order", () => {
   assertEquals(statusOf(announcer, A).lastError, null);
 });
 
-/** What can be done to an announcer; a report is about the order under way. */
-type Step = "answer" | "refuse" | "fail" | "deadline" | "complete" | "stop" | "start" | "want";
+Deno.test("Announcer asks less and less often for want of peers, seven times in half an hour", () => {
+  const announcer = make([[A]]);
+  announcer.start(0, false);
+  take(announcer);
+  announcer.handleResult(A, answer(), 0);
+  const waits: number[] = [];
+  for (let nowMs = 0; waits.length < 7;) {
+    announcer.wantPeers(nowMs);
+    waits.push((announcer.nextDeadlineMs - nowMs) / 1000);
+    nowMs = announcer.nextDeadlineMs;
+    announcer.handleDeadline(nowMs);
+    assertEquals(take(announcer), `- ${A}`);
+    announcer.handleResult(A, answer(), nowMs);
+  }
+  assertEquals(waits, [60, 120, 240, 300, 300, 300, 300]);
+  // Without want of peers the interval counts again, and then patience is as at first.
+  const nextMs = announcer.nextDeadlineMs;
+  announcer.handleDeadline(nextMs);
+  take(announcer);
+  announcer.handleResult(A, answer(), nextMs);
+  announcer.wantPeers(nextMs);
+  assertEquals(announcer.nextDeadlineMs, nextMs + 60_000);
+});
+
+Deno.test("Announcer probes all of a tier at once and announces to the first that answers", () => {
+  const announcer = makeProbing([[A, B], [C]]);
+  announcer.start(0, false);
+  assertEquals(takeAll(announcer), []);
+  assertEquals(takeProbes(announcer), [A, B]);
+  assertEquals(announcer.nextDeadlineMs, PROBE_TIMEOUT_MS);
+  announcer.handleProbe(B, null, 40);
+  assertEquals(take(announcer), `started ${B}`);
+  // The slower one is known then, too.
+  announcer.handleProbe(A, null, 90);
+  announcer.handleResult(B, answer(), 100);
+  assertEquals(announcer.status().map(({ url, latencyMs }) => [url, latencyMs]), [
+    [B, 45],
+    [A, 90],
+    [C, null],
+  ]);
+});
+
+Deno.test("Announcer probes the next tier when all of one fail, and asks unprobed when all do", () => {
+  const announcer = makeProbing([[A, B], [C, D]]);
+  announcer.start(0, false);
+  assertEquals(takeProbes(announcer), [A, B]);
+  announcer.handleProbe(A, "connection refused", 5);
+  assertEquals([takeAll(announcer), takeProbes(announcer)], [[], []]);
+  // B does not answer at all.
+  announcer.handleDeadline(PROBE_TIMEOUT_MS);
+  assertEquals(takeProbes(announcer), [C, D]);
+  announcer.handleProbe(C, "HTTP 502", PROBE_TIMEOUT_MS + 5);
+  announcer.handleProbe(D, "HTTP 502", PROBE_TIMEOUT_MS + 6);
+  const nowMs = PROBE_TIMEOUT_MS + 7;
+  const asked: string[] = [];
+  for (let i = 0; i < 4; i++) {
+    asked.push(take(announcer));
+    announcer.handleError(asked.at(-1)!.split(" ")[1]!, "down", nowMs);
+  }
+  assertEquals(asked, [A, B, C, D].map((url) => `started ${url}`));
+  assertEquals([announcer.takeAnnounce(), takeProbes(announcer)], [null, []]);
+  assertEquals(announcer.nextDeadlineMs, nowMs + BACKOFF_MS_MIN);
+  assertEquals(statusOf(announcer, B).nextAnnounceMs, nowMs + BACKOFF_MS_MIN);
+  announcer.handleProbe(B, null, nowMs + 1);
+  assertEquals(statusOf(announcer, B).latencyMs, null, "too late to count");
+});
+
+Deno.test("Announcer does not probe the only tracker of a tier, nor one that it knows", () => {
+  const announcer = makeProbing([[A], [B, C]]);
+  announcer.start(0, false);
+  assertEquals([take(announcer), takeProbes(announcer)], [`started ${A}`, []]);
+  announcer.handleError(A, "down", 0);
+  assertEquals([takeAll(announcer), takeProbes(announcer)], [[], [B, C]]);
+  announcer.handleProbe(C, null, 10);
+  assertEquals(take(announcer), `started ${C}`);
+});
+
+Deno.test("Announcer probes a tracker that failed, and goes back to it when it is better", () => {
+  const announcer = makeProbing([[A], [B]]);
+  announcer.start(0, false);
+  take(announcer);
+  announcer.handleError(A, "down", 0);
+  take(announcer);
+  announcer.handleResult(B, answer(), 10);
+  assertEquals(announcer.nextDeadlineMs, BACKOFF_MS_MIN);
+  announcer.handleDeadline(BACKOFF_MS_MIN);
+  assertEquals(takeProbes(announcer), [A]);
+  assertEquals(announcer.takeProbe(), null);
+  announcer.handleProbe(A, "down", BACKOFF_MS_MIN);
+  assertEquals(announcer.nextDeadlineMs, BACKOFF_MS_MIN + 2 * BACKOFF_MS_MIN);
+  announcer.handleDeadline(announcer.nextDeadlineMs);
+  assertEquals(takeProbes(announcer), [A]);
+  announcer.handleProbe(A, null, 45_010);
+  assertEquals(announcer.takeAnnounce(), null, "the interval is obeyed");
+  assertEquals(statusOf(announcer, A).lastError, "down", "an announce has yet to prove it");
+  announcer.handleDeadline(1_800_010);
+  assertEquals(take(announcer), `started ${A}`);
+  announcer.handleResult(A, answer(), 1_800_020);
+  assertEquals(statusOf(announcer, A).lastError, null);
+});
+
+Deno.test("Announcer leaves a tracker that fails its probe alone at its next announce", () => {
+  const announcer = makeProbing([[A], [B]]);
+  announcer.start(0, false);
+  take(announcer);
+  announcer.handleError(A, "down", 0);
+  take(announcer);
+  announcer.handleResult(B, answer(), 10);
+  announcer.handleDeadline(BACKOFF_MS_MIN);
+  takeProbes(announcer);
+  announcer.handleProbe(A, "down", BACKOFF_MS_MIN);
+  // No probe has succeeded by then, though its backoff is over.
+  announcer.handleDeadline(1_800_010);
+  assertEquals(take(announcer), `- ${B}`);
+});
+
+Deno.test("Announcer moves within a tier only to one that is clearly better", () => {
+  // A answers the probe in 100 ms, B in `bMs`, and then A the announce in `aMs`: a quarter of that counts.
+  const second = (bMs: number, aMs: number) => {
+    const announcer = makeProbing([[A, B]]);
+    announcer.start(0, false);
+    takeProbes(announcer);
+    announcer.handleProbe(A, null, 100);
+    take(announcer);
+    announcer.handleProbe(B, null, bMs);
+    announcer.handleResult(A, answer(), 100 + aMs);
+    announcer.handleDeadline(2_000_000);
+    return take(announcer);
+  };
+  assertEquals(second(110, 100), `- ${A}`);
+  assertEquals(second(150, 500), `- ${A}`);
+  assertEquals(second(139, 500), `started ${B}`);
+  const flapping = makeProbing([[A, B]]);
+  flapping.start(0, false);
+  takeProbes(flapping);
+  flapping.handleProbe(A, null, 100);
+  take(flapping);
+  flapping.handleProbe(B, null, 101);
+  // Both vary by a third from one announce to the next.
+  let nowMs = 200;
+  let url = A;
+  for (let i = 0; i < 30; i++) {
+    flapping.handleResult(url, answer(), nowMs + (i % 2 === 0 ? 130 : 80));
+    nowMs += 2_000_000;
+    flapping.handleDeadline(nowMs);
+    for (const probed of takeProbes(flapping)) flapping.handleProbe(probed, null, nowMs + 100);
+    url = take(flapping).split(" ")[1]!;
+    assertEquals(url, A);
+  }
+});
+
+Deno.test("Announcer announces to all where that is wanted, each in its own time", () => {
+  const announcer = make([[A, B], [C]], () => 0.5, { toAll: true, probes: true });
+  announcer.start(0, false);
+  assertEquals(takeAll(announcer).sort(), [`started ${A}`, `started ${B}`, `started ${C}`]);
+  announcer.handleResult(A, answer({ intervalSeconds: 100 }), 0);
+  announcer.handleResult(B, answer({ intervalSeconds: 200 }), 0);
+  announcer.handleError(C, "down", 0);
+  assertEquals(announcer.nextDeadlineMs, BACKOFF_MS_MIN);
+  announcer.handleDeadline(BACKOFF_MS_MIN);
+  assertEquals(takeAll(announcer), [`started ${C}`]);
+  announcer.handleError(C, "down", BACKOFF_MS_MIN);
+  announcer.complete(50_000);
+  assertEquals(takeAll(announcer).sort(), [`completed ${A}`, `completed ${B}`, `completed ${C}`]);
+  announcer.handleResult(A, answer(), 50_000);
+  announcer.handleResult(C, refusal, 50_000);
+  assertEquals(announcer.hasToldCompletion, true);
+  announcer.stop(50_001);
+  assertEquals(takeAll(announcer), [`stopped ${A}`]);
+  announcer.handleError(B, "aborted", 50_002);
+  announcer.handleResult(A, answer(), 50_003);
+  // B has the completion still to hear; C knows nothing of us.
+  assertEquals(takeAll(announcer), [`completed ${B}`]);
+  announcer.handleResult(B, answer(), 50_004);
+  assertEquals(takeAll(announcer), [`stopped ${B}`]);
+  announcer.handleResult(B, answer(), 50_005);
+  assertEquals(announcer.isStopped, true);
+});
+
+Deno.test("Announcer begins with the order that it remembers", () => {
+  const before = makeProbing([[A, B], [C]]);
+  before.start(0, false);
+  takeProbes(before);
+  before.handleProbe(B, null, 10);
+  take(before);
+  before.handleProbe(A, null, 500);
+  before.handleResult(B, answer(), 600);
+  const memory = before.memory();
+  assertEquals(memory.map(({ url }) => url), [A, B]);
+  const after = makeProbing([[A, B], [C]], { memory });
+  assertEquals(after.status().map(({ url }) => url), [B, A, C]);
+  // They are probed again all the same; and what is now counts for as much as all that was.
+  after.start(0, false);
+  assertEquals(takeProbes(after), [B, A]);
+  after.handleProbe(A, null, 100);
+  assertEquals(take(after), `started ${A}`);
+  assertEquals(statusOf(after, A).latencyMs, 300);
+});
+
+/** What can be done to an announcer; a report is about one of the orders under way, a probe about one of those. */
+type Step =
+  | "answer"
+  | "refuse"
+  | "fail"
+  | "probe"
+  | "lose"
+  | "deadline"
+  | "complete"
+  | "stop"
+  | "start"
+  | "want";
 const steps = fc.array(
   fc.tuple(
     fc.constantFrom<Step>(
       "answer",
       "refuse",
       "fail",
+      "probe",
+      "lose",
       "deadline",
       "complete",
       "stop",
@@ -398,56 +663,107 @@ const steps = fc.array(
       "want",
     ),
     fc.integer({ min: 0, max: 400_000 }),
+    fc.nat(),
   ),
   { maxLength: 80 },
 );
 
-Deno.test("Announcer keeps its promises over any history", () => {
-  fc.assert(fc.property(steps, (history) => {
-    const announcer = make([[A, B], [C]]);
-    let nowMs = 0;
-    let underWay: { url: string; event: string } | null = null;
-    let completedAnswers = 0;
-    const known: Set<string> = new Set();
-    const drain = () => {
-      const order = announcer.takeAnnounce();
-      if (order === null) return;
-      assertEquals(underWay, null, "one announce at a time");
-      underWay = { url: order.url, event: order.event };
-      if (order.event === "started") assert(!known.has(order.url), "a second started");
-      if (order.event === "") assert(known.has(order.url), "no started before");
-      if (order.event === "stopped") known.delete(order.url);
-    };
-    const report = (step: Step) => {
-      if (underWay === null) return;
-      const { url, event } = underWay;
-      underWay = null;
-      if (step === "answer") {
-        if (event !== "stopped") known.add(url);
-        if (event === "completed") completedAnswers++;
-        announcer.handleResult(url, answer(), nowMs);
-      } else if (step === "refuse") announcer.handleResult(url, refusal, nowMs);
-      else announcer.handleError(url, "down", nowMs);
-    };
-    for (const [step, passedMs] of history) {
-      nowMs += passedMs;
-      if (step === "deadline") announcer.handleDeadline(nowMs);
-      else if (step === "complete") announcer.complete(nowMs);
-      else if (step === "stop") announcer.stop(nowMs);
-      else if (step === "start") announcer.start(nowMs, false);
-      else if (step === "want") announcer.wantPeers(nowMs);
-      else report(step);
-      drain();
-      assert(announcer.nextDeadlineMs > nowMs || step !== "deadline", "a deadline left undone");
+/** Trackers that remember what they were told, and an announcer that is held to its word. */
+class Witness {
+  nowMs = 0;
+  readonly #announcer: Announcer;
+  readonly #toAll: boolean;
+  readonly #underWay = new Map<string, string>();
+  readonly #probing = new Set<string>();
+  /** Who knows us, and until when its min interval lasts. */
+  readonly #known = new Map<string, number>();
+  readonly #told: string[] = [];
+  #isRunning = false;
+  #isComplete = false;
+
+  constructor(options: Partial<AnnouncerOptions>) {
+    this.#announcer = make([[A, B], [C]], () => 0.5, options);
+    this.#toAll = options.toAll ?? false;
+  }
+
+  step(step: Step, which: number): void {
+    const announcer = this.#announcer;
+    if (step === "deadline") announcer.handleDeadline(this.nowMs);
+    else if (step === "complete") announcer.complete(this.nowMs);
+    else if (step === "stop") announcer.stop(this.nowMs);
+    else if (step === "start") announcer.start(this.nowMs, false);
+    else if (step === "want") announcer.wantPeers(this.nowMs);
+    else if (step === "probe" || step === "lose") this.#probe(step, which);
+    else this.#report(step, which);
+    if (step === "start") this.#isRunning = true;
+    if (step === "stop") this.#isRunning = false;
+    if (step === "complete" && !announcer.isStopped) this.#isComplete = true;
+    this.#drain();
+    assert(announcer.nextDeadlineMs > this.nowMs || step !== "deadline", "a deadline left undone");
+    const owesCompletion = this.#isRunning && this.#isComplete && !announcer.hasToldCompletion;
+    const isWaiting = this.#underWay.size > 0 || Number.isFinite(announcer.nextDeadlineMs);
+    assert(!owesCompletion || isWaiting, "a completion was lost");
+  }
+
+  /** A stop comes to an end within as many answers as there are trackers, and those of what was under way. */
+  end(): void {
+    this.step("stop", 0);
+    for (let i = 0; i < 9 && !this.#announcer.isStopped; i++) this.step("answer", 0);
+    assertEquals([this.#announcer.isStopped, this.#underWay.size, this.#known.size], [true, 0, 0]);
+    const told = this.#told;
+    if (this.#toAll) assertEquals(told.length, new Set(told).size, "a completion was told twice");
+    else assert(told.length <= 1, "a completion was told twice");
+  }
+
+  #report(step: "answer" | "refuse" | "fail", which: number): void {
+    const [url, event] = [...this.#underWay][which % Math.max(1, this.#underWay.size)] ?? [];
+    if (url === undefined) return;
+    this.#underWay.delete(url);
+    if (step === "answer") {
+      if (event !== "stopped") this.#known.set(url, this.nowMs + 60_000);
+      if (event === "completed") this.#told.push(url);
+      this.#announcer.handleResult(url, answer(), this.nowMs);
+    } else if (step === "refuse") this.#announcer.handleResult(url, refusal, this.nowMs);
+    else this.#announcer.handleError(url, "down", this.nowMs);
+  }
+
+  #probe(step: "probe" | "lose", which: number): void {
+    const url = [...this.#probing][which % Math.max(1, this.#probing.size)];
+    if (url === undefined) return;
+    this.#probing.delete(url);
+    this.#announcer.handleProbe(url, step === "probe" ? null : "down", this.nowMs);
+  }
+
+  #drain(): void {
+    for (let order; (order = this.#announcer.takeAnnounce()) !== null;) {
+      const { url, event } = order;
+      assert(!this.#underWay.has(url), "two announces to one tracker at a time");
+      if (this.#isRunning && !this.#toAll) {
+        const others = [...this.#underWay.values()].filter((each) => each !== "stopped");
+        assertEquals(others, [], "two trackers are told at a time");
+      }
+      this.#underWay.set(url, event);
+      if (event === "started") assert(!this.#known.has(url), "a second started");
+      if (event === "") assert(this.nowMs >= (this.#known.get(url) ?? Infinity), "too early");
+      if (event === "stopped") this.#known.delete(url);
     }
-    // Whatever happened: a stop comes to an end within as many announces as there are trackers, and two.
-    announcer.stop(nowMs);
-    drain();
-    for (let i = 0; i < 6 && !announcer.isStopped; i++) {
-      report("answer");
-      drain();
+    for (let url; (url = this.#announcer.takeProbe()) !== null;) {
+      assert(!this.#underWay.has(url), "a tracker is probed that is being asked");
+      this.#probing.add(url);
     }
-    assertEquals([announcer.isStopped, underWay, known.size], [true, null, 0]);
-    assert(completedAnswers <= 1, "completed was told twice");
-  }));
-});
+  }
+}
+
+for (const options of [{}, { probes: true }, { toAll: true }]) {
+  const name = Object.keys(options)[0] ?? "no option";
+  Deno.test(`Announcer loses and doubles no event over any history, with ${name}`, () => {
+    fc.assert(fc.property(steps, (history) => {
+      const witness = new Witness(options);
+      for (const [step, passedMs, which] of history) {
+        witness.nowMs += passedMs;
+        witness.step(step, which);
+      }
+      witness.end();
+    }));
+  });
+}

@@ -1,7 +1,7 @@
 import { BencodeSyntaxError } from "@enjambre/bencode";
 import type { AnnounceRequest, AnnounceResult, ScrapeResult } from "./announce.ts";
 import { TrackerError, type TrackerErrorCode, TrackerResponseError } from "./errors.ts";
-import { buildAnnounceUrl, buildScrapeUrl, hostOf } from "./query.ts";
+import { buildAnnounceUrl, buildScrapeUrl, checkHttpUrl, hostOf } from "./query.ts";
 import { parseAnnounceResponse, parseFailure, parseScrapeResponse } from "./response.ts";
 
 /** How long an announce or a scrape may take from the name lookup to the last byte of the body. */
@@ -17,6 +17,8 @@ export interface TrackerHttpOptions {
   timeoutMs?: number;
   /** Limit on the body. Default: {@link HTTP_BODY_BYTES_MAX}. */
   bodyBytesMax?: number;
+  /** Ask over this family of addresses alone. Default: the one that the system prefers. */
+  family?: 4 | 6;
 }
 
 /**
@@ -84,6 +86,21 @@ export async function scrapeHttp(
   return await exchange.run(buildScrapeUrl(url, infoHashes), parseScrapeResponse);
 }
 
+/**
+ * Asks a tracker's announce URL for nothing but an answer, to see how fast one comes: by HEAD, and by GET
+ * where that is refused. Any answer counts that a tracker may give to a question without an info-hash, an
+ * error of the client's side included; one of the server's side does not.
+ *
+ * **Errors**: `TrackerError`, as {@link announceHttp}; it rejects the promise.
+ */
+export async function probeHttp(url: string, options: TrackerHttpOptions = {}): Promise<void> {
+  const exchange = new Exchange("probe", url, options);
+  await exchange.probe(checkHttpUrl(url));
+}
+
+/** What a request is sent by; `undefined` for what the process shares. */
+type FetchClient = Deno.HttpClient | undefined;
+
 /** One request and its answer, with everything that can end it. */
 class Exchange {
   readonly #doing: string;
@@ -91,6 +108,7 @@ class Exchange {
   readonly #signal: AbortSignal | undefined;
   readonly #timeoutMs: number;
   readonly #bodyBytesMax: number;
+  readonly #family: 4 | 6 | undefined;
   readonly #controller = new AbortController();
 
   constructor(doing: string, url: string, options: TrackerHttpOptions) {
@@ -99,9 +117,39 @@ class Exchange {
     this.#signal = options.signal;
     this.#timeoutMs = options.timeoutMs ?? HTTP_TIMEOUT_MS;
     this.#bodyBytesMax = options.bodyBytesMax ?? HTTP_BODY_BYTES_MAX;
+    this.#family = options.family;
   }
 
-  async run<T>(requestUrl: string, parse: (body: Uint8Array) => T): Promise<T> {
+  run<T>(requestUrl: string, parse: (body: Uint8Array) => T): Promise<T> {
+    return this.#within((client) => this.#ask(requestUrl, parse, client));
+  }
+
+  probe(requestUrl: string): Promise<void> {
+    return this.#within(async (client) => {
+      const isRefused = await this.#look("HEAD", requestUrl, client).then(
+        (status) => status >= 500 || status === 405,
+        (error: unknown) => {
+          // Who hangs up on a HEAD may answer a GET; who is not there does not.
+          const isAway = /refused|unreachable|dns/i.test(this.#reasonOf(error));
+          if (isAway || this.#controller.signal.aborted) throw error;
+          return true;
+        },
+      );
+      if (!isRefused) return;
+      const status = await this.#look("GET", requestUrl, client);
+      if (status >= 500) throw this.#error("http-status", `the answer is HTTP ${status}`);
+    });
+  }
+
+  /** Sends a request and gives the status of the answer, whose body is not read. */
+  async #look(method: string, requestUrl: string, client: FetchClient): Promise<number> {
+    const response = await this.#fetch(requestUrl, client, method);
+    await response.body?.cancel();
+    return response.status;
+  }
+
+  /** Does something with everything that can end it. */
+  async #within<T>(act: (client: FetchClient) => Promise<T>): Promise<T> {
     const abort = () => this.#controller.abort(this.#error("aborted", "it was aborted"));
     if (this.#signal?.aborted) abort();
     this.#signal?.addEventListener("abort", abort);
@@ -109,24 +157,39 @@ class Exchange {
       const what = `no complete answer within ${formatMs(this.#timeoutMs)}`;
       this.#controller.abort(this.#error("timeout", what));
     }, this.#timeoutMs);
+    // An address to send from decides which of the other side's addresses can be asked.
+    const client = this.#family === undefined
+      ? undefined
+      : Deno.createHttpClient({ localAddress: this.#family === 4 ? "0.0.0.0" : "::" });
     try {
-      return await this.#fetch(requestUrl, parse);
+      return await act(client);
     } catch (cause) {
       if (cause instanceof TrackerError) throw cause;
       // Whatever an abort looks like beneath, its reason is known.
       if (this.#controller.signal.aborted) throw this.#controller.signal.reason;
       throw this.#networkError(cause);
     } finally {
+      client?.close();
       clearTimeout(timer);
       this.#signal?.removeEventListener("abort", abort);
     }
   }
 
-  async #fetch<T>(requestUrl: string, parse: (body: Uint8Array) => T | null): Promise<T> {
-    const response = await fetch(requestUrl, {
+  #fetch(requestUrl: string, client: FetchClient, method: string): Promise<Response> {
+    return fetch(requestUrl, {
+      method,
       signal: this.#controller.signal,
       headers: { accept: "*/*", "user-agent": "enjambre/0.1.0" },
+      ...(client !== undefined && { client }),
     });
+  }
+
+  async #ask<T>(
+    requestUrl: string,
+    parse: (body: Uint8Array) => T | null,
+    client: FetchClient,
+  ): Promise<T> {
+    const response = await this.#fetch(requestUrl, client, "GET");
     const body = await this.#readBody(response);
     if (!response.ok) {
       // "The tracker said no" with an HTTP error is still an answer.
@@ -178,6 +241,12 @@ class Exchange {
     return this.#error("not-bencode", what, cause);
   }
 
+  /** What the network stack says, in its own words. */
+  #reasonOf(error: unknown): string {
+    if (!(error instanceof Error)) return "";
+    return error.cause instanceof Error ? error.cause.message : error.message;
+  }
+
   #networkError(cause: unknown): unknown {
     if (cause instanceof Deno.errors.NotCapable) {
       return this.#error(
@@ -187,7 +256,7 @@ class Exchange {
       );
     }
     if (!(cause instanceof Error)) return cause;
-    const text = cause.cause instanceof Error ? cause.cause.message : cause.message;
+    const text = this.#reasonOf(cause);
     if (/redirect/i.test(text)) {
       return this.#error("redirects", "it redirects too often, or to something not HTTP", cause);
     }

@@ -1,271 +1,288 @@
-import { formatHostPort, parseIp } from "./address.ts";
-import { QuerySyntaxError, TrackerError } from "./errors.ts";
-import { type AnnounceQuery, parseAnnounceQuery, parseScrapeQuery } from "./query.ts";
-import {
-  INTERVAL_SECONDS_DEFAULT,
-  INTERVAL_SECONDS_MAX,
-  writeAnnounceResponse,
-  writeFailure,
-  writeScrapeResponse,
-} from "./response.ts";
-import { MemorySwarmStore, NUM_WANT_DEFAULT, type SwarmCounts, type SwarmStore } from "./swarm.ts";
+import { parseIp } from "./address.ts";
+import type { HttpAnswers } from "./http_answers.ts";
+import { HttpOutput } from "./http_output.ts";
+import { HTTP_MORE, HTTP_REQUEST, HttpRequestReader } from "./http_request.ts";
+import type { TrackerMetrics } from "./metrics.ts";
 
-/** The min interval as a part of the interval: a peer without peers may ask again every minute of 30. */
-export const MIN_INTERVAL_PART: number = 1 / 30;
-/** How long a peer may be silent, in intervals: it may miss one announce. */
-export const PEER_TTL_INTERVALS = 2;
-/** What comes on top of that: for a slow network, and for clients that add jitter. */
-export const PEER_TTL_MARGIN_MS = 60_000;
+/** How many connections are kept at once unless told otherwise; one that asks for nothing makes room. */
+export const CONNECTIONS_MAX = 15_000;
+/** How long a request may take to arrive, from its first byte on or from the connection's begin. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+/** How long a connection may be idle between requests. */
+export const IDLE_TIMEOUT_MS = 60_000;
+/** How long an answer may take to be taken. */
+export const WRITE_TIMEOUT_MS = 10_000;
 /** How long `close` waits for answers that are being sent before it cuts them off. */
 export const CLOSE_TIMEOUT_MS = 1000;
 
-/** The least time between two sweeps for silent peers, so that many small ones become one. */
-const SWEEP_MS_MIN = 1000;
-/** The pause after a sweep that left silent peers over, in which requests are answered. */
-const SWEEP_MORE_MS = 10;
-/** The greatest delay that a timer takes. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+/** How often connections are looked at that took too long. */
+const SWEEP_MS = 1000;
+/** How many connections are compared to find one that makes room. */
+const EVICTION_SAMPLE = 16;
+/** How long nothing is accepted after the system refused, as it does when there are no file descriptors. */
+const ACCEPT_PAUSE_MS = 50;
+/** Buffers for answers that are kept for the next ones. */
+const OUTPUTS_KEPT_MAX = 256;
+/** A buffer that had to grow beyond this is not kept. */
+const OUTPUT_BYTES_KEPT_MAX = 65_536;
 
-/** How a {@link TrackerServer} works. */
-export interface TrackerServerOptions {
-  /** The address to listen on. Default: `0.0.0.0`, all of IPv4; `::` is all of both families on Linux. */
-  hostname?: string;
-  /** The port to listen on; 0 lets the system choose. Default: 0. */
-  port?: number;
-  /** How often peers are to announce. Default: `INTERVAL_SECONDS_DEFAULT`. */
-  intervalSeconds?: number;
-  /** Whether a scrape that names no info-hash gets all swarms. Default: `false`. */
-  fullScrape?: boolean;
-  /** Where the swarms are. Default: a `MemorySwarmStore`. */
-  store?: SwarmStore;
-  /** The monotonic clock. Default: `performance.now`. */
-  nowMs?: () => number;
-  /** The random numbers of the default store. Default: `Math.random`. */
-  random?: () => number;
-  /** Called with what should not happen: an exception in the server itself. Default: nothing. */
-  onError?: (error: unknown) => void;
+/** How an {@link HttpServer} works. */
+export interface HttpServerOptions {
+  /** Default: {@link CONNECTIONS_MAX}. */
+  connectionsMax?: number;
+  /** How many of them one address may have. Default: any number. */
+  connectionsPerAddress?: number;
+  /** Whether `X-Forwarded-For` is to be read. */
+  readsForwarded: boolean;
+  /** The monotonic clock. */
+  nowMs: () => number;
+  /** Random numbers from 0 up to 1. */
+  random: () => number;
+  /** Called with what should not happen. */
+  onError: (error: unknown) => void;
+}
+
+/** One connection. */
+interface Connection {
+  readonly conn: Deno.Conn;
+  readonly host: string;
+  readonly address: Uint8Array;
+  /** Its index in the list of all. */
+  index: number;
+  /** When it sent its last whole request, or when it began. */
+  activeMs: number;
+  /** When it is closed unless something happens. */
+  deadlineMs: number;
+  /** Whether a request is being answered. */
+  isBusy: boolean;
 }
 
 /**
- * A tracker over HTTP: `/announce`, `/scrape`, and `/health`, which answers `ok`.
+ * HTTP/1 straight over TCP or TLS: what a tracker needs of it, and no more. What is answered is the task
+ * of {@link HttpAnswers}; this is about connections, and about those that would hold up the others.
  *
- * A request that cannot be read gets a `failure reason` that names the parameter, with HTTP 200, as
- * clients expect of trackers. A peer's address is the one that its connection comes from; neither the
- * `ip` parameter nor `X-Forwarded-For` counts. A peer that gives a `hostname` is known under that name in
- * answers that are not compact, and under its address in compact ones, which cannot carry names.
- *
- * **Limits**: of its store (`SWARMS_MAX`, `PEERS_KEPT_MAX`, `NUM_WANT_MAX`) and of queries
- * (`QUERY_CHARACTERS_MAX`, `SCRAPE_HASHES_MAX`).
- *
- * **Source**: BEP 3, BEP 7, BEP 23, BEP 48.
- *
- * @example
- * ```ts
- * import { TrackerServer } from "@enjambre/tracker";
- * import { assertEquals } from "@std/assert";
- *
- * const server = new TrackerServer({ hostname: "127.0.0.1", port: 0, intervalSeconds: 600 });
- * const { port } = await server.listen();
- * const health = await fetch(`http://127.0.0.1:${port}/health`);
- * assertEquals(await health.text(), "ok\n");
- * await server.close();
- * ```
+ * **Cost**: about 3 KB per connection that is idle.
  */
-export class TrackerServer {
-  readonly #options: TrackerServerOptions;
-  readonly #intervalSeconds: number;
-  readonly #minIntervalSeconds: number;
-  readonly #nowMs: () => number;
-  readonly #store: SwarmStore;
-  #server: Deno.HttpServer<Deno.NetAddr> | null = null;
-  readonly #cutOff = new AbortController();
+export class HttpServer {
+  readonly #answers: HttpAnswers;
+  readonly #metrics: TrackerMetrics;
+  readonly #options: HttpServerOptions;
+  readonly #connectionsMax: number;
+  readonly #connections: Connection[] = [];
+  readonly #countByHost: Map<string, number> = new Map();
+  readonly #outputs: HttpOutput[] = [];
+  #listener: Deno.TcpListener | Deno.TlsListener | null = null;
+  #isClosing = false;
+  #accepting: Promise<void> = Promise.resolve();
   #sweepTimer: ReturnType<typeof setTimeout> | null = null;
+  #drained: (() => void) | null = null;
 
-  /**
-   * Makes a server that does not listen yet.
-   *
-   * **Errors**: `RangeError` for an interval that is not 1 to 86,400 seconds.
-   */
-  constructor(options: TrackerServerOptions = {}) {
-    const intervalSeconds = options.intervalSeconds ?? INTERVAL_SECONDS_DEFAULT;
-    if (
-      !Number.isInteger(intervalSeconds) || intervalSeconds < 1 ||
-      intervalSeconds > INTERVAL_SECONDS_MAX
-    ) {
-      throw new RangeError(
-        `Cannot make tracker: interval is ${intervalSeconds} s, should be 1 to ${INTERVAL_SECONDS_MAX} s`,
-      );
-    }
+  /** Makes a server that has no listener yet. */
+  constructor(answers: HttpAnswers, metrics: TrackerMetrics, options: HttpServerOptions) {
+    this.#answers = answers;
+    this.#metrics = metrics;
     this.#options = options;
-    this.#intervalSeconds = intervalSeconds;
-    this.#minIntervalSeconds = Math.max(1, Math.floor(intervalSeconds * MIN_INTERVAL_PART));
-    this.#nowMs = options.nowMs ?? (() => performance.now());
-    this.#store = options.store ?? new MemorySwarmStore({
-      peerTtlMs: intervalSeconds * 1000 * PEER_TTL_INTERVALS + PEER_TTL_MARGIN_MS,
-      random: options.random ?? Math.random,
-    });
+    this.#connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
   }
 
-  /**
-   * Begins to listen, and says where.
-   *
-   * **Errors**: `TrackerError` with `port-in-use`, or `listen` for any other reason why it cannot;
-   * `TypeError` when it listens already or was closed.
-   */
-  listen(): Promise<{ hostname: string; port: number }> {
-    // Not `async`: all of it happens at once, and only its failure takes the form of a promise.
-    return new Promise((resolve) => {
-      if (this.#server !== null) throw new TypeError("Cannot listen: listen() was called before");
-      const { hostname = "0.0.0.0", port = 0 } = this.#options;
-      try {
-        this.#server = Deno.serve(
-          {
-            hostname,
-            port,
-            signal: this.#cutOff.signal,
-            onListen: () => {},
-            onError: (error) => this.#handleFault(error),
-          },
-          (request, info) => this.#handle(request, info.remoteAddr),
-        );
-      } catch (cause) {
-        throw listenError(hostname, port, cause);
-      }
-      const { addr } = this.#server;
-      resolve({ hostname: addr.hostname, port: addr.port });
-    });
+  /** Takes connections from a listener, which it owns from now on. */
+  serve(listener: Deno.TcpListener | Deno.TlsListener): void {
+    this.#listener = listener;
+    this.#accepting = this.#accept(listener);
   }
 
-  /** Stops listening; answers that are being sent get {@link CLOSE_TIMEOUT_MS}. Again: no effect. */
+  /** Stops listening; answers that are being sent get {@link CLOSE_TIMEOUT_MS}. */
   async close(): Promise<void> {
-    const server = this.#server;
-    if (server === null) return;
-    const cutOffTimer = setTimeout(() => this.#cutOff.abort(), CLOSE_TIMEOUT_MS);
-    await server.shutdown();
-    clearTimeout(cutOffTimer);
-    // Only now: an answer on its way may have armed it.
+    if (this.#listener === null || this.#isClosing) return;
+    this.#isClosing = true;
+    this.#listener.close();
+    await this.#accepting;
+    for (const connection of [...this.#connections]) if (!connection.isBusy) shut(connection.conn);
+    if (this.#connections.length > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#drained = resolve;
+      const cutOffTimer = setTimeout(() => {
+        for (const { conn } of this.#connections) shut(conn);
+      }, CLOSE_TIMEOUT_MS);
+      await promise;
+      clearTimeout(cutOffTimer);
+    }
     if (this.#sweepTimer !== null) clearTimeout(this.#sweepTimer);
     this.#sweepTimer = null;
   }
 
-  async #handle(request: Request, remote: Deno.NetAddr): Promise<Response> {
-    // By hand: `URL` and `URLSearchParams` would make text of an info-hash and lose bytes.
-    const { method, url } = request;
-    const pathStart = url.indexOf("/", url.indexOf("://") + 3);
-    const queryStart = url.indexOf("?", pathStart);
-    const path = queryStart < 0 ? url.slice(pathStart) : url.slice(pathStart, queryStart);
-    const query = queryStart < 0 ? "" : url.slice(queryStart + 1);
-    if (path !== "/announce" && path !== "/scrape" && path !== "/health") {
-      return new Response("Not found. A tracker: /announce, /scrape, /health\n", { status: 404 });
-    }
-    // A probe; it changes nothing.
-    if (method === "HEAD") return new Response(null);
-    if (method !== "GET") {
-      const headers = { allow: "GET, HEAD" };
-      return new Response("Method not allowed\n", { status: 405, headers });
-    }
-    if (path === "/health") return new Response("ok\n");
-    try {
-      const body = path === "/announce"
-        ? await this.#announce(parseAnnounceQuery(query), remote)
-        : await this.#scrape(parseScrapeQuery(query));
-      return bencoded(body);
-    } catch (error) {
-      if (error instanceof QuerySyntaxError) return bencoded(writeFailure(error.message));
-      throw error;
+  async #accept(listener: Deno.TcpListener | Deno.TlsListener): Promise<void> {
+    while (!this.#isClosing) {
+      let conn: Deno.TcpConn | Deno.TlsConn;
+      try {
+        conn = await listener.accept();
+      } catch (error) {
+        if (this.#isClosing) return;
+        // A client that went away before it was accepted, or no file descriptor left.
+        this.#metrics.countConnection("refused");
+        if (!(error instanceof Deno.errors.ConnectionReset)) {
+          this.#evict();
+          await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
+        }
+        continue;
+      }
+      this.#begin(conn);
     }
   }
 
-  async #announce(
-    query: AnnounceQuery,
-    remote: Deno.NetAddr,
-  ): Promise<Uint8Array<ArrayBuffer>> {
-    const address = parseIp(remote.hostname);
-    if (address === null) throw new TypeError(`Cannot read address ${remote.hostname}`);
-    const answer = await this.#store.announce({
-      infoHash: query.infoHash,
-      peerId: query.peerId,
+  #begin(conn: Deno.TcpConn | Deno.TlsConn): void {
+    const host = conn.remoteAddr.hostname;
+    const count = this.#countByHost.get(host) ?? 0;
+    const address = parseIp(host);
+    if (address === null || count >= (this.#options.connectionsPerAddress ?? Infinity)) {
+      this.#metrics.countConnection("refused");
+      shut(conn);
+      return;
+    }
+    if (this.#connections.length >= this.#connectionsMax) this.#evict();
+    const nowMs = this.#options.nowMs();
+    const connection: Connection = {
+      conn,
+      host,
       address,
-      port: query.port,
-      hostname: query.hostname,
-      seed: query.left === 0,
-      event: query.event,
-      numWant: query.numWant ?? NUM_WANT_DEFAULT,
-      compact: query.compact,
-    }, this.#nowMs());
+      index: this.#connections.length,
+      activeMs: nowMs,
+      deadlineMs: nowMs + REQUEST_TIMEOUT_MS,
+      isBusy: false,
+    };
+    this.#connections.push(connection);
+    this.#countByHost.set(host, count + 1);
+    this.#metrics.countConnection("opened");
     this.#armSweep();
-    if ("refused" in answer) return writeFailure(answer.refused);
-    const { compact4, compact6 } = answer;
-    const peers = query.noPeerId
-      ? answer.peers.map(({ host, port }) => ({ host, port, peerId: null }))
-      : answer.peers;
-    return writeAnnounceResponse({
-      intervalSeconds: this.#intervalSeconds,
-      minIntervalSeconds: this.#minIntervalSeconds,
-      seeders: answer.seeders,
-      leechers: answer.leechers,
-      completed: answer.completed,
-      peers: query.compact ? { compact4, compact6 } : peers,
-    });
+    this.#run(connection).catch((error) => {
+      if (!isExpected(error)) this.#options.onError(error);
+    }).finally(() => this.#end(connection));
   }
 
-  async #scrape(infoHashes: Uint8Array<ArrayBuffer>[]): Promise<Uint8Array<ArrayBuffer>> {
-    const nowMs = this.#nowMs();
-    if (infoHashes.length === 0) {
-      if (this.#options.fullScrape) return writeScrapeResponse(await this.#store.scrapeAll(nowMs));
-      return writeFailure("Cannot read info_hash: it is missing, and a full scrape is not allowed");
+  #end(connection: Connection): void {
+    shut(connection.conn);
+    const last = this.#connections.pop()!;
+    if (last !== connection) {
+      this.#connections[connection.index] = last;
+      last.index = connection.index;
     }
-    const entries: [Uint8Array, SwarmCounts][] = [];
-    for (const infoHash of infoHashes) {
-      const counts = await this.#store.scrape(infoHash, nowMs);
-      if (counts !== null) entries.push([infoHash, counts]);
-    }
-    return writeScrapeResponse(entries);
+    const count = this.#countByHost.get(connection.host)! - 1;
+    if (count > 0) this.#countByHost.set(connection.host, count);
+    else this.#countByHost.delete(connection.host);
+    this.#metrics.countConnection("closed");
+    if (this.#connections.length === 0) this.#drained?.();
   }
 
-  /** Arms the one timer for the peer that expires next. */
+  /** Reads requests and answers them, all that came at once with one write. */
+  async #run(connection: Connection): Promise<void> {
+    const { conn, address } = connection;
+    const { nowMs: clock, readsForwarded } = this.#options;
+    const reader = new HttpRequestReader(readsForwarded);
+    for (;;) {
+      const count = await conn.read(reader.room());
+      if (count === null) return;
+      reader.take(count);
+      const nowMs = clock();
+      const output = this.#outputs.pop() ?? new HttpOutput();
+      connection.isBusy = true;
+      let answered = 0;
+      let isKept = true;
+      while (isKept) {
+        const status = reader.next();
+        if (status === HTTP_MORE) break;
+        if (status !== HTTP_REQUEST) {
+          this.#answers.answerError(status, address, output);
+          isKept = false;
+          break;
+        }
+        isKept = reader.isKept;
+        try {
+          const done = this.#answers.answer(reader, address, nowMs, output);
+          if (done !== undefined) await done;
+        } catch (error) {
+          this.#options.onError(error);
+          this.#answers.answerFault(output);
+          isKept = false;
+        }
+        answered++;
+      }
+      if (output.length > 0) {
+        const doneMs = clock();
+        this.#metrics.observeLatency((doneMs - nowMs) / 1000, answered);
+        connection.activeMs = doneMs;
+        connection.deadlineMs = doneMs + WRITE_TIMEOUT_MS;
+        await writeAll(conn, output);
+        this.#keep(output);
+        // What came of the next request may take so long again.
+        connection.deadlineMs = doneMs + (reader.isWithin ? REQUEST_TIMEOUT_MS : IDLE_TIMEOUT_MS);
+      } else {
+        this.#keep(output);
+        // The first byte of a request that is on its way.
+        if (nowMs + REQUEST_TIMEOUT_MS < connection.deadlineMs) {
+          connection.deadlineMs = nowMs + REQUEST_TIMEOUT_MS;
+        }
+      }
+      connection.isBusy = false;
+      if (!isKept || this.#isClosing) return;
+    }
+  }
+
+  #keep(output: HttpOutput): void {
+    output.clear();
+    if (this.#outputs.length >= OUTPUTS_KEPT_MAX) return;
+    if (output.bytes.length <= OUTPUT_BYTES_KEPT_MAX) this.#outputs.push(output);
+  }
+
+  /** Closes a connection that did not ask for anything for long: of some, the one for longest. */
+  #evict(): void {
+    const { length } = this.#connections;
+    let found: Connection | null = null;
+    for (let i = 0; i < EVICTION_SAMPLE && length > 0; i++) {
+      const each = this.#connections[Math.floor(this.#options.random() * length)]!;
+      if (found === null || each.activeMs < found.activeMs) found = each;
+    }
+    if (found === null) return;
+    this.#metrics.countConnection("evicted");
+    shut(found.conn);
+  }
+
+  /** Arms the one timer for those that take too long. */
   #armSweep(): void {
-    if (this.#sweepTimer !== null || this.#server === null) return;
-    const dueMs = this.#store.nextExpiryMs - this.#nowMs();
-    if (dueMs === Infinity) return;
-    const delayMs = dueMs <= 0 ? SWEEP_MORE_MS : Math.max(dueMs, SWEEP_MS_MIN);
+    if (this.#sweepTimer !== null || this.#isClosing) return;
     this.#sweepTimer = setTimeout(() => {
       this.#sweepTimer = null;
-      this.#store.expire(this.#nowMs());
-      this.#armSweep();
-    }, Math.min(delayMs, TIMER_MS_MAX));
-  }
-
-  #handleFault(error: unknown): Response {
-    this.#options.onError?.(error);
-    return new Response("Internal error\n", { status: 500 });
+      const nowMs = this.#options.nowMs();
+      for (const { conn, deadlineMs } of this.#connections) {
+        if (deadlineMs > nowMs) continue;
+        this.#metrics.countConnection("timed-out");
+        shut(conn);
+      }
+      if (this.#connections.length > 0) this.#armSweep();
+    }, SWEEP_MS);
   }
 }
 
-function bencoded(body: Uint8Array<ArrayBuffer>): Response {
-  return new Response(body, { headers: { "content-type": "text/plain" } });
+/** Writes all of an output; for nearly all there is one write. */
+async function writeAll(conn: Deno.Conn, output: HttpOutput): Promise<void> {
+  let at = await conn.write(output.bytes.subarray(0, output.length));
+  while (at < output.length) at += await conn.write(output.bytes.subarray(at, output.length));
 }
 
-function listenError(hostname: string, port: number, cause: unknown): TrackerError {
-  const address = formatHostPort(hostname, port);
-  if (cause instanceof Deno.errors.AddrInUse) {
-    const message = `Cannot listen on ${address}: the port is in use; choose another port, or 0`;
-    return new TrackerError("port-in-use", address, message, { cause });
+/** Closes a connection, if it is not closed yet. */
+function shut(conn: Deno.Conn): void {
+  try {
+    conn.close();
+  } catch {
+    // It was closed before.
   }
-  const reason = reasonOf(cause);
-  return new TrackerError("listen", address, `Cannot listen on ${address}: ${reason}`, { cause });
 }
 
-function reasonOf(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  if (cause instanceof Deno.errors.AddrNotAvailable) {
-    return "it is no address of this machine; 0.0.0.0 is every one of them";
-  }
-  if (cause instanceof Deno.errors.PermissionDenied) {
-    return "permission is missing; ports below 1024 are often reserved";
-  }
-  if (/lookup/i.test(text)) {
-    return "the host name cannot be resolved; 0.0.0.0 is every address of this machine";
-  }
-  return text;
+/** Whether an error is only that the other side, or a timeout, has ended the connection. */
+function isExpected(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.BadResource ||
+    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.UnexpectedEof ||
+    error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.TimedOut ||
+    error instanceof Deno.errors.InvalidData;
 }

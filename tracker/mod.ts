@@ -36,6 +36,13 @@
  *
  * @module
  */
+export {
+  type AccessLists,
+  AccessSyntaxError,
+  parseInfoHashes,
+  parsePasskeys,
+  PASSKEY_CHARACTERS_MAX,
+} from "./access.ts";
 export { formatHostPort, formatIp, HOSTNAME_CHARACTERS_MAX, isHost, parseIp } from "./address.ts";
 export {
   type AnnounceAnswer,
@@ -48,15 +55,15 @@ export {
   type TrackerFailure,
   type TrackerPeer,
 } from "./announce.ts";
+export { EARLY_ANNOUNCE_MS_MAX, EARLY_ANNOUNCE_MS_MIN } from "./announce_lane.ts";
 export {
   type AnnounceOrder,
   Announcer,
   type AnnouncerOptions,
-  BACKOFF_MS_MAX,
-  BACKOFF_MS_MIN,
-  EARLY_ANNOUNCE_MS_MIN,
+  PROBE_TIMEOUT_MS,
   type TrackerStatus,
 } from "./announcer.ts";
+export { BACKOFF_MS_MAX, BACKOFF_MS_MIN } from "./backoff.ts";
 export {
   QuerySyntaxError,
   TrackerError,
@@ -67,17 +74,29 @@ export {
   announceHttp,
   HTTP_BODY_BYTES_MAX,
   HTTP_TIMEOUT_MS,
+  probeHttp,
   scrapeHttp,
   type TrackerHttpOptions,
 } from "./http_client_deno.ts";
 export {
   CLOSE_TIMEOUT_MS,
-  MIN_INTERVAL_PART,
-  PEER_TTL_INTERVALS,
-  PEER_TTL_MARGIN_MS,
-  TrackerServer,
-  type TrackerServerOptions,
+  CONNECTIONS_MAX,
+  IDLE_TIMEOUT_MS,
+  REQUEST_TIMEOUT_MS,
+  WRITE_TIMEOUT_MS,
 } from "./http_server_deno.ts";
+export { HTTP_HEADERS_MAX, HTTP_LINE_BYTES_MAX, HTTP_REQUEST_BYTES_MAX } from "./http_request.ts";
+export {
+  CONNECTION_EVENTS,
+  type ConnectionEvent,
+  LATENCY_BOUNDS_SECONDS,
+  REQUEST_KINDS,
+  REQUEST_OUTCOMES,
+  type RequestKind,
+  type RequestOutcome,
+  TrackerMetrics,
+} from "./metrics.ts";
+export { MetricsServer, type MetricsSource } from "./metrics_server_deno.ts";
 export {
   type AnnounceQuery,
   buildAnnounceUrl,
@@ -107,18 +126,77 @@ export {
   writeFailure,
   writeScrapeResponse,
 } from "./response.ts";
+export { type TrackerStats } from "./stats_page.ts";
 export {
-  type Awaitable,
   EXPIRE_PEERS_MAX,
+  type Lock,
   MemorySwarmStore,
   type MemorySwarmStoreOptions,
+  PEERS_KEPT_MAX,
+  SWARMS_MAX,
+} from "./swarm.ts";
+export {
+  type Awaitable,
+  COMPACT4_BYTES,
+  COMPACT6_BYTES,
   NUM_WANT_DEFAULT,
   NUM_WANT_MAX,
-  PEERS_KEPT_MAX,
+  type PeerForm,
   type SwarmAnnounce,
-  type SwarmAnswer,
+  SwarmAnswer,
   type SwarmCounts,
-  type SwarmRefusal,
-  SWARMS_MAX,
   type SwarmStore,
-} from "./swarm.ts";
+} from "./swarm_store.ts";
+export {
+  type TrackerAnnounceOptions,
+  TrackerClient,
+  type TrackerClientOptions,
+} from "./tracker_client_deno.ts";
+export { MIN_INTERVAL_PART, type RequestRecord, type TrackerRules } from "./tracker_core.ts";
+export { PROBE_INTERVAL_MS, type TrackerMemory } from "./tracker_health.ts";
+export { resolveHost, type TrackerAddress } from "./tracker_hosts_deno.ts";
+export {
+  type ListenAddress,
+  TrackerServer,
+  type TrackerServerOptions,
+  WORKERS_MAX,
+} from "./tracker_server_deno.ts";
+export { PEER_TTL_INTERVALS, PEER_TTL_MARGIN_MS } from "./tracker_thread_deno.ts";
+export { UDP_NUM_WANT6_MAX } from "./udp_answers.ts";
+export { type TrackerUdpOptions, UdpTrackerClient } from "./udp_client_deno.ts";
+export {
+  UDP_CONNECTION_MS,
+  UDP_RETRIES_MAX,
+  UDP_RETRY_MS,
+  UdpEndpoint,
+  type UdpOutcome,
+  type UdpQuestion,
+  urlDataOf,
+} from "./udp_endpoint.ts";
+export type {
+  UdpAnnounceRequest,
+  UdpAnnounceResponse,
+  UdpConnectRequest,
+  UdpConnectResponse,
+  UdpErrorResponse,
+  UdpInvalid,
+  UdpRequest,
+  UdpResponse,
+  UdpScrapeCounts,
+  UdpScrapeRequest,
+  UdpScrapeResponse,
+} from "./udp_messages.ts";
+export {
+  decodeUdpRequest,
+  decodeUdpResponse,
+  encodeUdpAnnounce,
+  encodeUdpAnnounceResponse,
+  encodeUdpConnect,
+  encodeUdpConnectResponse,
+  encodeUdpError,
+  encodeUdpScrape,
+  encodeUdpScrapeResponse,
+  UDP_PACKET_BYTES_MAX,
+  UDP_SCRAPE_HASHES_MAX,
+  UDP_URL_DATA_BYTES_MAX,
+} from "./udp_packets.ts";

@@ -1,5 +1,5 @@
 import { type AnnounceRequest, HASH_BYTES, type TrackerEvent } from "./announce.ts";
-import { isHost } from "./address.ts";
+import { isHost, parseIp } from "./address.ts";
 import { QuerySyntaxError, TrackerError } from "./errors.ts";
 
 /**
@@ -35,6 +35,10 @@ export interface AnnounceQuery {
   readonly noPeerId: boolean;
   /** The name under which others reach it. */
   readonly hostname: string | null;
+  /** What it proves by that it is itself, 32 bits; 0 where it sends none. */
+  readonly key: number;
+  /** The address that it says it has, 4 or 16 bytes; `null` where it sends none that can be read. */
+  readonly ip: Uint8Array<ArrayBuffer> | null;
 }
 
 /** Tells whether a URL is one of a tracker that this module knows the protocol of: HTTP(S) or UDP. */
@@ -205,8 +209,9 @@ export function forEachParameter(
 /**
  * Reads the query string of an announce, without its `?`.
  *
- * Unknown parameters are skipped, and so are `ip` (anybody could point a swarm at a victim), `key` and
- * `trackerid`. Where one occurs twice, the last one counts. `event` may also be `none`, `empty` (BEP 3)
+ * Unknown parameters are skipped, and so is `trackerid`. A `key` of 8 hexadecimal digits at most is their
+ * number, of another one a hash is taken. Who believes `ip` has to trust the asker: anybody could point a
+ * swarm at a victim. Where one occurs twice, the last one counts. `event` may also be `none`, `empty` (BEP 3)
  * or `paused` (BEP 21), which all mean none. Without `compact`, a peer that sends its `hostname` gets an
  * answer that can hold names, and all others a compact one, as BEP 23 suggests.
  *
@@ -254,6 +259,8 @@ export function parseAnnounceQuery(query: string): AnnounceQuery {
     compact: compact === null ? hostname === null : compact === 1,
     noPeerId: values.get("no_peer_id")?.text === "1",
     hostname,
+    key: values.has("key") ? keyOf(values.get("key")!.text) : 0,
+    ip: values.has("ip") ? parseIp(values.get("ip")!.text.replaceAll(/%3a/gi, ":")) : null,
   };
 }
 
@@ -287,6 +294,8 @@ const ANNOUNCE_PARAMETERS: ReadonlySet<string> = new Set([
   "compact",
   "no_peer_id",
   "hostname",
+  "key",
+  "ip",
 ]);
 
 /** What `event=` may say, and what it means. */
@@ -321,7 +330,8 @@ function withQuery(url: string, fields: readonly string[]): string {
   return base + joint + fields.join("&");
 }
 
-function checkHttpUrl(url: string): string {
+/** Gives the URL without white space around it; `TrackerError` (`bad-url`) where it is not http or https. */
+export function checkHttpUrl(url: string): string {
   const trimmed = url.trim();
   const protocol = URL.parse(trimmed)?.protocol;
   if (protocol === "http:" || protocol === "https:") return trimmed;
@@ -333,7 +343,8 @@ function checkHttpUrl(url: string): string {
   );
 }
 
-function checkRequest(request: AnnounceRequest): void {
+/** Refuses a request with a field outside its range by a `RangeError`. */
+export function checkRequest(request: AnnounceRequest): void {
   checkHash("info-hash", request.infoHash);
   checkHash("peer id", request.peerId);
   checkInteger("port", request.port, 1, 65535);
@@ -399,6 +410,16 @@ function parseDecimal(name: string, text: string, offset: number, max: number): 
   const value = Math.min(Number(text), Number.MAX_SAFE_INTEGER);
   if (value <= max) return value;
   throw new QuerySyntaxError(`Cannot read ${name}: is ${text}, limit is ${max}`, name, offset);
+}
+
+/** The number that hexadecimal digits are; of anything else a hash (FNV-1a). */
+function keyOf(text: string): number {
+  if (/^[0-9a-fA-F]{0,8}$/.test(text)) return Number.parseInt(text || "0", 16);
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  }
+  return hash >>> 0;
 }
 
 function parseEvent(value: { text: string; offset: number }): TrackerEvent {

@@ -216,7 +216,23 @@ Deno.test("parseAnnounceQuery() fills in what a peer leaves out", () => {
     compact: true,
     noPeerId: false,
     hostname: null,
+    key: 0,
+    ip: null,
   });
+});
+
+Deno.test("parseAnnounceQuery() reads a key as the number that it is, or as some number", () => {
+  const keyOf = (key: string): number => parseAnnounceQuery(valid({ key })).key;
+  assertEquals(["", "0", "1F", "ffffffff"].map(keyOf), [0, 0, 31, 0xffffffff]);
+  assertEquals(keyOf("libtorrent%21"), keyOf("libtorrent%21"));
+  assertEquals(keyOf("123456789") === keyOf("123456780"), false);
+});
+
+Deno.test("parseAnnounceQuery() reads the address that a peer says it has", () => {
+  const ipOf = (ip: string) => parseAnnounceQuery(valid({ ip })).ip;
+  assertEquals(ipOf("192.0.2.7"), new Uint8Array([192, 0, 2, 7]));
+  assertEquals(ipOf("%3A%3a1"), new Uint8Array(16).fill(1, 15));
+  assertEquals([ipOf("a.example"), ipOf("")], [null, null]);
 });
 
 Deno.test("parseAnnounceQuery() reads the odd but harmless", () => {
@@ -293,7 +309,7 @@ Deno.test("what buildAnnounceUrl() writes, parseAnnounceQuery() reads", () => {
     ],
   });
   fc.assert(fc.property(requests, (sent) => {
-    const { key: _, trackerId: __, ...fields } = sent;
+    const { trackerId: _, ...fields } = sent;
     assertEquals(parseAnnounceQuery(queryOf(buildAnnounceUrl("http://t/announce", sent))), {
       ...fields,
       infoHash: Uint8Array.from(sent.infoHash),
@@ -301,6 +317,8 @@ Deno.test("what buildAnnounceUrl() writes, parseAnnounceQuery() reads", () => {
       compact: sent.hostname === undefined,
       noPeerId: true,
       hostname: sent.hostname ?? null,
+      key: sent.key ?? 0,
+      ip: null,
     });
   }));
 });

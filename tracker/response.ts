@@ -247,7 +247,7 @@ function peerOf(entry: BencodeValue): TrackerPeer | null {
 }
 
 /** Seconds within the bounds; `null` for what makes no sense. */
-function intervalOf(value: BencodeValue | undefined): number | null {
+export function intervalOf(value: BencodeValue | undefined): number | null {
   if (typeof value !== "number" || value < INTERVAL_SECONDS_MIN) return null;
   return Math.min(value, INTERVAL_SECONDS_MAX);
 }
@@ -257,7 +257,7 @@ function countOf(value: BencodeValue | undefined): number | null {
 }
 
 /** A tracker's words, safe to print on a terminal: one line, no escape sequences, bounded. */
-function textOf(bytes: Uint8Array): string {
+export function textOf(bytes: Uint8Array): string {
   const text = new TextDecoder().decode(bytes.subarray(0, 4 * MESSAGE_CHARACTERS_MAX));
   const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim();
   return [...line].slice(0, MESSAGE_CHARACTERS_MAX).join("");

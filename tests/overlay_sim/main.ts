@@ -20,10 +20,12 @@ for (const nodes of flags.nodes.split(",").map(Number)) {
   for (const { name, says, run } of scenarios) {
     if (only !== null && !only.includes(name)) continue;
     const beganMs = performance.now();
-    const findings = run({ nodes, seed });
+    let reachedMs: number[] | undefined;
+    const findings = run({ nodes, seed, spread: (each) => void (reachedMs = each) });
     const tookSeconds = Math.round((performance.now() - beganMs) / 100) / 10;
-    if (flags.json) console.log(JSON.stringify({ event: "scenario", name, nodes, seed, findings }));
-    else {
+    if (flags.json) {
+      console.log(JSON.stringify({ event: "scenario", name, nodes, seed, findings, reachedMs }));
+    } else {
       const found = Object.entries(findings).map(([what, value]) => `${what} ${value ?? "never"}`);
       console.log(`${name}, ${nodes} nodes (${says}; took ${tookSeconds} s)`);
       console.log(`  ${found.join(", ")}`);

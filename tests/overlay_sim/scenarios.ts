@@ -4,10 +4,19 @@
 import { assert } from "@std/assert";
 import type { TrafficTotals } from "@enjambre/overlay";
 import { oneOf } from "../kit/virtual_clock.ts";
-import { GOOD_LINES, type VirtualNode, VirtualOverlay } from "./virtual_overlay.ts";
+import { spreadByFullPush } from "./full_push.ts";
+import {
+  GOOD_LINES,
+  type OverlayOptions,
+  type VirtualNode,
+  VirtualOverlay,
+} from "./virtual_overlay.ts";
 
 /** Between two rounds. */
 const ROUND_MS = 8000;
+
+/** In larger overlays, where each is to know all, nodes are told: how they learn of each other costs nodes squared. */
+const ALL_LEARN_ALL_MAX = 1000;
 
 /** How large a run is. */
 export interface Size {
@@ -15,6 +24,8 @@ export interface Size {
   readonly nodes: number;
   /** Replays the run. */
   readonly seed: number;
+  /** Is told in scenarios where one record spreads, after how many milliseconds each node came to know it. */
+  readonly spread?: (reachedMs: number[]) => void;
 }
 
 /** What a run found; times in seconds, `null` for what did not happen. */
@@ -47,25 +58,58 @@ export const scenarios: readonly Scenario[] = [
     says: "a new record, 50 % of all messages lost",
     run: (size) => spread(size, 0.5),
   },
+  {
+    name: "pushed",
+    says: "a new record, the prototype's way",
+    run: (size) => spreadPushed(size, 0),
+  },
+  {
+    name: "pushed10",
+    says: "the same, 10 % of all messages lost",
+    run: (size) => spreadPushed(size, 0.1),
+  },
+  {
+    name: "pushed50",
+    says: "the same, 50 % of all messages lost",
+    run: (size) => spreadPushed(size, 0.5),
+  },
   { name: "quiet", says: "1,000 records of 100 owners, nothing happens", run: quiet },
+  { name: "owners", says: "each node provides one info-hash, all hold all", run: owners },
   { name: "join", says: "a node joins 1,000 records", run: join },
   { name: "partition", says: "two halves for three minutes, then one again", run: partition },
   { name: "churn", says: "10 % of the nodes go and as many come each minute", run: churn },
   { name: "bootstrap", says: "the nodes where all began are gone", run: bootstrapGone },
   { name: "leave", says: "a provider leaves, with 10 % loss", run: leave },
-  { name: "replicas", says: "each record on 8 nodes, all members known", run: replicas },
+  {
+    name: "replicas",
+    says: "ten torrents a node, each record on 8 nodes, all members known",
+    run: (size) => torrentsEach(size, 10, { replication: 8, membersMax: 16_384 }),
+  },
+  {
+    name: "crowded",
+    says: "a torrent a node, twice as many nodes as any knows",
+    run: (size) => torrentsEach(size, 1, { replication: "auto", membersMax: size.nodes / 2 }),
+  },
   { name: "liars", says: "5 % forge, replay, date ahead and flood", run: liars },
 ];
 
 /** Starts an overlay whose nodes come within a few seconds, and lets it settle for two minutes. */
-function settled({ nodes, seed }: Size, change: Partial<typeof GOOD_LINES> = {}): VirtualOverlay {
+function settled({ nodes, seed }: Size, change: Partial<OverlayOptions> = {}): VirtualOverlay {
   const overlay = new VirtualOverlay({ ...GOOD_LINES, ...change, seed });
   for (let index = 0; index < nodes; index++) {
     overlay.add();
     if (index % Math.ceil(nodes / 100) === 0) overlay.run(50);
   }
+  if (change.membersMax !== undefined && nodes > ALL_LEARN_ALL_MAX) tellAllOfAll(overlay);
   overlay.run(120_000);
   return overlay;
+}
+
+/** Has every node take it that all others are there, as it would have learned in time. */
+function tellAllOfAll(overlay: VirtualOverlay): void {
+  for (const { node } of overlay.nodes) {
+    for (const { address } of overlay.nodes) node.membership.hint(address, overlay.clock.nowMs);
+  }
 }
 
 /** Seconds until 99 % and all of the running nodes know a provider of an info-hash. */
@@ -111,8 +155,23 @@ function suspicionsOf(overlay: VirtualOverlay): Findings {
 
 function spread(size: Size, loss: number): Findings {
   const overlay = settled(size, { loss });
+  const beganMs = overlay.clock.nowMs;
   const infoHash = overlay.announce(overlay.some());
-  return { ...timeToKnow(overlay, infoHash), ...suspicionsOf(overlay) };
+  const findings = { ...timeToKnow(overlay, infoHash), ...suspicionsOf(overlay) };
+  const knowing = overlay.up.flatMap(({ knowsSinceMs }) => knowsSinceMs.get(infoHash) ?? []);
+  size.spread?.(knowing.map((sinceMs) => Math.round(sinceMs - beganMs)).sort((a, b) => a - b));
+  return findings;
+}
+
+function spreadPushed({ nodes, seed, spread }: Size, loss: number): Findings {
+  const reachedMs = spreadByFullPush(nodes, seed, loss);
+  spread?.(reachedMs);
+  const reachedAll = reachedMs.length === nodes ? reachedMs[nodes - 1]! : null;
+  return {
+    "99 % s": seconds(reachedMs[Math.ceil(0.99 * nodes) - 1] ?? null),
+    "all s": seconds(reachedAll),
+    "all rounds": reachedAll === null ? null : Math.ceil(reachedAll / ROUND_MS),
+  };
 }
 
 /** Has 100 owners, or all, announce 1,000 records. */
@@ -130,6 +189,14 @@ function quiet(size: Size): Findings {
   const records = overlay.statuses().map((status) => status.records);
   assert(Math.min(...records) === 1000, "a record was lost, though nothing happened");
   return { ...findings, ...suspicionsOf(overlay) };
+}
+
+/** The traffic of a quiet overlay grows with its owners, each of whom has to be heard of; how many records they have adds nothing. */
+function owners(size: Size): Findings {
+  const overlay = settled(size);
+  for (const node of overlay.nodes) overlay.announce(node);
+  overlay.run(60_000);
+  return { ...trafficOf(overlay, 10), ...suspicionsOf(overlay) };
 }
 
 function join(size: Size): Findings {
@@ -236,11 +303,11 @@ function leave(size: Size): Findings {
   return { "99 % s": seconds(most), "all s": seconds(allMs) };
 }
 
-function replicas(size: Size): Findings {
-  const overlay = settled(size, { replication: 8, membersMax: 16_384 });
+function torrentsEach(size: Size, torrents: number, change: Partial<OverlayOptions>): Findings {
+  const overlay = settled(size, change);
   overlay.run(240_000);
   const hashes = overlay.up.flatMap((node) =>
-    Array.from({ length: 10 }, () => overlay.announce(node))
+    Array.from({ length: torrents }, () => overlay.announce(node))
   );
   overlay.run(120_000);
   const findings = trafficOf(overlay, 10);

@@ -13,6 +13,11 @@ const bounds: Readonly<Record<string, { nodes: number; most: Findings }>> = {
   spread: { nodes: 100, most: { "99 % s": 2, "all s": 16, "given up falsely": 0 } },
   loss10: { nodes: 40, most: { "99 % s": 20, "all s": 40, "given up falsely": 0 } },
   loss50: { nodes: 100, most: { "99 % s": 60, "all s": 180 } },
+  "pushed": { nodes: 100, most: { "all s": 120 } },
+  "pushed10": { nodes: 100, most: { "all s": 120 } },
+  "pushed50": { nodes: 100, most: { "all s": 240 } },
+  owners: { nodes: 40, most: { "bytes/node/round": 2048, "suspicions": 0 } },
+  crowded: { nodes: 130, most: { "records/node most": 130 } },
   quiet: {
     nodes: 20,
     most: { "bytes/node/round": 2048, "suspicions": 0, "given up falsely": 0 },

@@ -1,7 +1,13 @@
 /**
  * An overlay on virtual time: the real nodes, lines that are late or lost, and a stand-in for the signatures.
  */
-import { type Announcement, Node, type NodeStatus, type ProviderChange } from "@enjambre/overlay";
+import {
+  type Announcement,
+  Node,
+  type NodeStatus,
+  type ProviderChange,
+  type Replication,
+} from "@enjambre/overlay";
 import { integerOf, oneOf, randomOf, VirtualClock } from "../kit/virtual_clock.ts";
 
 /** How an overlay is. */
@@ -17,7 +23,7 @@ export interface OverlayOptions {
   /** Members that a node knows at most. */
   readonly membersMax: number;
   /** How many nodes hold a record. */
-  readonly replication: "all" | number;
+  readonly replication: Replication;
 }
 
 /** A cluster of containers: twenty to eighty milliseconds, nothing lost. */

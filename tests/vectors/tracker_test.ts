@@ -382,12 +382,6 @@ vectorTest("bep_vectors.json: the values that BEPs 7, 31 and 48 print", () => {
   assert(Object.keys(checks).some((id) => cases.has(id)));
 });
 
-Deno.test({
-  name: "tracker_udp.json (skipped: UDP trackers are not there yet)",
-  ignore: true,
-  fn: () => {},
-});
-
 /** Bytes as text, one character each. */
 function textOf(bytes: Uint8Array): string {
   return keyOfBytes(bytes);

@@ -6,12 +6,16 @@ import {
   assertThrows,
 } from "@std/assert";
 import { decode } from "@enjambre/bencode";
+import { parseInfoHashes, parsePasskeys } from "./access.ts";
 import type { AnnounceAnswer, AnnounceRequest } from "./announce.ts";
 import { TrackerError } from "./errors.ts";
 import { announceHttp, scrapeHttp } from "./http_client_deno.ts";
-import { TrackerServer, type TrackerServerOptions } from "./http_server_deno.ts";
+
 import { percentEncode } from "./query.ts";
-import { MemorySwarmStore, type SwarmStore } from "./swarm.ts";
+import { MemorySwarmStore } from "./swarm.ts";
+import type { SwarmStore } from "./swarm_store.ts";
+import type { RequestRecord } from "./tracker_core.ts";
+import { TrackerServer, type TrackerServerOptions } from "./tracker_server_deno.ts";
 
 const infoHash: Uint8Array = Uint8Array.from({ length: 20 }, (_, i) => i * 12);
 const hex = infoHash.toHex();
@@ -194,11 +198,11 @@ leakTest(
     const expired: number[] = [];
     let swept = () => {};
     const done = new Promise<void>((resolve) => swept = resolve);
-    const counts = { seeders: 0, completed: 0, leechers: 0 };
-    const none = new Uint8Array(0);
     const store: SwarmStore = {
-      announce: () => Promise.resolve({ ...counts, compact4: none, compact6: none, peers: [] }),
-      scrape: () => null,
+      swarmCount: 0,
+      peerCount: 0,
+      announce: () => Promise.resolve(),
+      scrape: () => [],
       scrapeAll: () => [],
       expire: (nowMs) => {
         expired.push(nowMs);
@@ -345,4 +349,163 @@ leakTest("TrackerServer refuses an interval that makes no sense", () => {
       "should be 1 to 86400 s",
     );
   }
+});
+
+/** Sends raw bytes, and reads until the server hangs up. */
+async function askRaw(origin: string, text: string): Promise<string> {
+  const { hostname, port } = new URL(origin);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  await connection.write(new TextEncoder().encode(text));
+  return await new Response(connection.readable).text();
+}
+
+leakTest("TrackerServer answers requests that come at once in their order", async () => {
+  await withTracker({}, async (origin) => {
+    const announces = [1, 2, 3].map((n) => `GET ${query(n, "")} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const text = await askRaw(origin, `${announces.join("")}GET /health HTTP/1.0\r\n\r\n`);
+    const counts = [...text.matchAll(/10:incompletei(\d+)e/g)].map(([, count]) => count);
+    assertEquals(counts, ["1", "2", "3"]);
+    assert(text.endsWith("Connection: close\r\n\r\nok\n"), text);
+  });
+});
+
+leakTest("TrackerServer hangs up on what is no HTTP, after saying so", async () => {
+  await withTracker({}, async (origin) => {
+    const statusOf = async (text: string) => (await askRaw(origin, text)).slice(9, 12);
+    assertEquals(await statusOf("\x16\x03\x01 hello\n\n"), "400");
+    assertEquals(await statusOf("GET / HTTP/1.1\r\nContent-Length: 1\r\n\r\n"), "413");
+    assertEquals(await statusOf(`GET /${"a".repeat(12_284)}`), "414");
+    assertEquals(await statusOf(`GET / HTTP/1.1\r\n${"a: b\r\n".repeat(101)}\r\n`), "431");
+  });
+});
+
+leakTest("TrackerServer serves the torrents on its lists, to those with a passkey", async () => {
+  const server = new TrackerServer({ hostname: "127.0.0.1" });
+  const origin = `http://127.0.0.1:${(await server.listen()).port}`;
+  const refusalOf = async (path: string) => {
+    const result = await announceHttp(`${origin}${path}`, peer(1));
+    return result.ok ? null : result.failureReason;
+  };
+  try {
+    assertEquals(await refusalOf("/announce"), null);
+    assertEquals(
+      (await scrapeHttp(`${origin}/announce`, [infoHash]) as Map<string, unknown>).size,
+      1,
+    );
+    server.setLists({ denied: parseInfoHashes(hex) });
+    assertEquals(await refusalOf("/announce"), "this tracker does not serve this torrent");
+    assertEquals(await scrapeHttp(`${origin}/announce`, [infoHash]), new Map());
+    server.setLists({ allowed: parseInfoHashes(hex), passkeys: parsePasskeys("sesame") });
+    assertEquals(await refusalOf("/sesame/announce"), null);
+    assertEquals(await refusalOf("/other/announce"), "this passkey is not known here");
+    assertStringIncludes((await refusalOf("/announce"))!, "wants a passkey");
+    const scraped = await scrapeHttp(`${origin}/sesame/announce`, [infoHash]);
+    assertEquals((scraped as Map<string, unknown>).size, 1);
+    assertEquals(await (await fetch(`${origin}/health`)).text(), "ok\n");
+    server.setLists({});
+    assertEquals(await refusalOf("/sesame/announce"), "this passkey is not known here");
+  } finally {
+    await server.close();
+  }
+});
+
+leakTest("TrackerServer believes X-Forwarded-For and ip of those that it is to trust", async () => {
+  const addressOf = async (rules: TrackerServerOptions, forwarded: string, more = "") => {
+    let address = "";
+    await withTracker(rules, async (origin) => {
+      const headers = { "x-forwarded-for": forwarded };
+      await (await fetch(origin + query(1, more), { headers })).bytes();
+      address = (await announce(origin, peer(2))).peers[0]!.host;
+    });
+    return address;
+  };
+  const proxy = { trustedProxies: ["127.0.0.1", "10.0.0.0/8"] };
+  assertEquals(await addressOf({}, "192.0.2.1"), "127.0.0.1");
+  assertEquals(await addressOf({ trustedProxies: ["10.0.0.0/8"] }, "192.0.2.1"), "127.0.0.1");
+  assertEquals(await addressOf(proxy, "192.0.2.1"), "192.0.2.1");
+  // What stands before the last address that is no proxy's, anybody may have written.
+  assertEquals(await addressOf(proxy, "8.8.8.8, 192.0.2.1, 10.1.2.3"), "192.0.2.1");
+  assertEquals(await addressOf(proxy, "192.0.2.1:4711"), "192.0.2.1");
+  assertEquals(await addressOf(proxy, "[2001:db8::1]:4711"), "2001:db8::1");
+  assertEquals(await addressOf(proxy, "unknown"), "127.0.0.1");
+  const client = { trustedClients: ["127.0.0.1"] };
+  assertEquals(await addressOf(client, "", "&ip=192.0.2.9"), "192.0.2.9");
+  assertEquals(await addressOf(client, "", "&ip=nonsense"), "127.0.0.1");
+  // The client behind the proxy is not trusted.
+  assertEquals(await addressOf({ ...proxy, ...client }, "192.0.2.1", "&ip=8.8.8.8"), "192.0.2.1");
+});
+
+leakTest("TrackerServer bounds the requests and the connections of an address", async () => {
+  await withTracker({ requestsPerSecond: 0.1, nowMs: () => 5 }, async (origin) => {
+    await announce(origin, peer(1));
+    const response = await fetch(origin + query(2, ""));
+    assertEquals([response.status, response.headers.get("retry-after")], [429, "60"]);
+    assertStringIncludes(await response.text(), "too many requests");
+    assertEquals(await (await fetch(`${origin}/health`)).text(), "ok\n");
+  });
+  await withTracker({ connectionsPerAddress: 2 }, async (origin) => {
+    const { hostname, port } = new URL(origin);
+    const open = () => Deno.connect({ hostname, port: Number(port) });
+    using first = await open();
+    using second = await open();
+    using third = await open();
+    assertEquals(await third.read(new Uint8Array(1)), null);
+    for (const each of [first, second]) {
+      await each.write(new TextEncoder().encode("GET /health HTTP/1.0\r\n\r\n"));
+      assertStringIncludes(await new Response(each.readable).text(), "ok");
+    }
+  });
+});
+
+leakTest(
+  "TrackerServer makes room for a new connection, at the cost of one that asks nothing",
+  async () => {
+    const server = new TrackerServer({ hostname: "127.0.0.1", connectionsMax: 3 });
+    const { hostname, port } = await server.listen();
+    const open = () => Deno.connect({ hostname, port });
+    const idle = [await open(), await open(), await open()];
+    const origin = `http://${hostname}:${port}`;
+    for (let i = 0; i < 5; i++) {
+      assertStringIncludes(await askRaw(origin, "GET /health HTTP/1.0\r\n\r\n"), "ok");
+    }
+    // The first of them took the place of one, and made room for the others when it ended.
+    assertEquals(server.metrics.connections("evicted"), 1);
+    for (const each of idle) each.close();
+    await server.close();
+  },
+);
+
+leakTest("TrackerServer has /stats, for programs and for people", async () => {
+  await withTracker({}, async (origin) => {
+    await announce(origin, peer(1));
+    const stats = await (await fetch(`${origin}/stats`)).json();
+    assertEquals([stats.peers, stats.swarms], [1, 1]);
+    assertEquals(stats.requests["http-announce"].answered, 1);
+    const page = await fetch(`${origin}/stats`, { headers: { accept: "text/html" } });
+    assertEquals(page.headers.get("content-type"), "text/html; charset=utf-8");
+    assertStringIncludes(await page.text(), "<h1>Tracker</h1>");
+  });
+});
+
+leakTest("TrackerServer tells of every request, where somebody listens", async () => {
+  const records: RequestRecord[] = [];
+  await withTracker({ onRequest: (record) => records.push(record) }, async (origin) => {
+    await announce(origin, peer(1, { event: "started" }));
+    await ask(origin, "/announce?x");
+    await ask(origin, `/scrape?info_hash=${percentEncode(infoHash)}`);
+  });
+  const address = "127.0.0.1";
+  assertEquals(records, [
+    {
+      kind: "http-announce",
+      outcome: "answered",
+      address,
+      infoHash: hex,
+      event: "started",
+      port: 1001,
+      peers: 0,
+    },
+    { kind: "http-announce", outcome: "malformed", address },
+    { kind: "http-scrape", outcome: "answered", address },
+  ]);
 });
