@@ -1,62 +1,101 @@
 /**
- * Measures a check of content that is all there: our `verify` and, where they are installed, aria2 and
- * libtorrent, in turns.
- *
- * `deno task bench check [--mebibytes 1024] [--piece-length 1048576] [--runs 3]`
- *
- * Everything is in memory (`/dev/shm` where there is one). Each check is a process of its own. The columns:
- *
- * - *work*: the check itself as the program tells it, without its start-up; - where it does not tell;
- * - *whole*: from the start of the process to its end;
- * - *CPU*: user and system time, as the kernel counted it at its end;
- * - *peak*: the most memory that it had resident (`VmHWM`); libtorrent maps the file, which counts too.
- *
- * Needs Linux. The ratio of two programs tells more than either figure: machines differ, and so do days.
+ * The part `check`: a check of content that is all there.
  */
-import { parseArgs } from "@std/cli/parse-args";
 import { libtorrentCheckArgs } from "../tests/interop/libtorrent.ts";
-import { runEnjambre, startEnjambre } from "../tests/kit/enjambre.ts";
-import { requireProgram, SYSTEM_PYTHON } from "../tests/kit/program.ts";
+import { type Requirement, SYSTEM_PYTHON } from "../tests/kit/program.ts";
 import { RunningProcess } from "../tests/kit/running_process.ts";
-import { TempFolder } from "../tests/kit/temp_folder.ts";
-import { type Contestant, makeContent, measureInTurns, workSecondsOfOurs } from "./in_turns.ts";
+import { Fixture, MIB } from "./fixture.ts";
+import { inTurns, type Metric, type Outcome, type Part, type PartContext } from "./part.ts";
+import { costOf } from "./process_cost.ts";
+import { allOfOurs, COMPLETE_LIMIT_MS, present } from "./programs.ts";
 
-const MIB = 1024 * 1024;
+/** What is measured of a program that reads everything once. */
+export const WORK_METRICS: readonly Metric[] = [
+  { id: "work", name: "work", unit: "GB/s", better: "more", digits: 2 },
+  { id: "whole", name: "whole", unit: "GB/s", better: "more", digits: 2 },
+  { id: "cpu", name: "CPU", unit: "s/GiB", better: "less", digits: 2 },
+  { id: "memory", name: "memory", unit: "MiB", better: "less", digits: 0 },
+];
 
-async function main(): Promise<void> {
-  const flags = parseArgs(Deno.args, {
-    string: ["mebibytes", "piece-length", "runs"],
-    default: { mebibytes: "1024", "piece-length": String(MIB), runs: "3" },
-  });
-  const totalBytes = Number(flags.mebibytes) * MIB;
-  await using folder = await TempFolder.make();
-  const torrent = folder.join("content.torrent");
-  await makeContent(folder.join("content.bin"), totalBytes);
-  await runEnjambre([
-    ...["create", folder.join("content.bin"), "--output", torrent],
-    ...["--piece-length", flags["piece-length"]],
-  ]);
-  const contestants = [enjambre(torrent, folder.path, totalBytes)];
-  if (await requireProgram("aria2c") === null) console.log("aria2 is missing and left out");
-  else contestants.push(aria2(torrent, folder.path));
-  if (await requireProgram("libtorrent") === null) {
-    console.log("libtorrent is missing and left out");
-  } else contestants.push(libtorrent(torrent, folder.path));
-  await measureInTurns(contestants, totalBytes, Number(flags.runs));
+/** A program that reads all of the content once and ends. */
+export interface Worker {
+  readonly name: string;
+  readonly requires: Requirement | null;
+  start(): RunningProcess;
+  /** Seconds that it says the work itself took; null where it does not say. */
+  workSeconds(process: RunningProcess): number | null;
+  /** Takes away what a run left, before the next one. */
+  tidy(): Promise<void>;
+}
+
+/** A check of everything. */
+export const check: Part = {
+  name: "check",
+  about: "A check of content that is all there",
+  notes:
+    "Work is the check itself as the program tells it, without its start-up; aria2 does not tell. Whole is " +
+    "from the start of the process to its end. libtorrent maps the file, which counts as memory.",
+  metrics: WORK_METRICS,
+  options: { mebibytes: 1024, "piece-length": MIB },
+  runs: 5,
+  warmUps: 1,
+  async measure(context: PartContext): Promise<Outcome> {
+    await using fixture = await Fixture.make(
+      context.option("mebibytes"),
+      context.option("piece-length"),
+    );
+    const { torrent, folder, totalBytes } = fixture;
+    const ours: Worker[] = allOfOurs(context).map((program) => ({
+      name: program.name,
+      requires: null,
+      start: () => program.start(["verify", torrent, folder, "--json"]),
+      workSeconds: (process) => workSecondsOfOurs(process, totalBytes),
+      tidy: nothing,
+    }));
+    const all = [...ours, aria2(torrent, folder), libtorrent(torrent, folder)];
+    return await measureWork(all, fixture, context);
+  },
+};
+
+/** Measures programs that read all of a fixture once. */
+export async function measureWork(
+  all: readonly Worker[],
+  { totalBytes, gibibytes }: Fixture,
+  context: PartContext,
+): Promise<Outcome> {
+  const { programs, absent } = await present(all, context);
+  const contestants = programs.map((worker) => ({
+    program: worker.name,
+    case: "",
+    async measure() {
+      let workSeconds: number | null = null;
+      const cost = await costOf(worker.start, COMPLETE_LIMIT_MS, async (process) => {
+        await process.exited;
+        workSeconds = worker.workSeconds(process);
+      });
+      await worker.tidy();
+      return {
+        ...(workSeconds === null ? {} : { work: totalBytes / 1e9 / workSeconds }),
+        whole: totalBytes / 1e9 / cost.wholeSeconds,
+        cpu: cost.cpuSeconds / gibibytes,
+        memory: cost.peakMebibytes,
+      };
+    },
+  }));
+  return { rows: await inTurns(WORK_METRICS, contestants, context), absent };
+}
+
+/** Seconds that the last progress of our program on so many bytes tells of. */
+export function workSecondsOfOurs(process: RunningProcess, totalBytes: number): number | null {
+  const progress = process.lines.map((line) => JSON.parse(line)).filter((each) =>
+    each.event === "progress" && each.bytesPerSecond !== null
+  ).at(-1);
+  return progress === undefined ? null : totalBytes / progress.bytesPerSecond;
 }
 
 const nothing = async (): Promise<void> => {};
 
-function enjambre(torrent: string, folder: string, totalBytes: number): Contestant {
-  return {
-    name: "enjambre",
-    start: () => startEnjambre(["verify", torrent, folder]),
-    workSeconds: (process) => workSecondsOfOurs(process, totalBytes),
-    tidy: nothing,
-  };
-}
-
-function aria2(torrent: string, folder: string): Contestant {
+function aria2(torrent: string, folder: string): Worker {
   const args = [
     "--no-conf",
     "--enable-dht=false",
@@ -72,19 +111,19 @@ function aria2(torrent: string, folder: string): Contestant {
   ];
   return {
     name: "aria2",
+    requires: "aria2c",
     start: () => RunningProcess.start("aria2c", args),
     workSeconds: () => null,
     tidy: nothing,
   };
 }
 
-function libtorrent(torrent: string, folder: string): Contestant {
+function libtorrent(torrent: string, folder: string): Worker {
   return {
     name: "libtorrent",
+    requires: "libtorrent",
     start: () => RunningProcess.start(SYSTEM_PYTHON, libtorrentCheckArgs(torrent, folder)),
     workSeconds: (process) => JSON.parse(process.lines.at(-1)!).seconds,
     tidy: nothing,
   };
 }
-
-if (import.meta.main) await main();

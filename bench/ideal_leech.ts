@@ -44,11 +44,12 @@ async function main(): Promise<void> {
   const connection = await Deno.connect({ hostname, port: Number(port) });
   connection.setNoDelay(true);
   await writeAll(connection, handshakeOf(torrent.swarmHash, PEER_ID));
-  await writeAll(connection, messageOf(INTERESTED));
   const input = new ReadBuffer(connection, READ_BUFFER_BYTES);
   await input.need(HANDSHAKE_BYTES);
   if (!beginsAsHandshake(input.bytes)) throw new Error("Cannot read handshake: it is none");
   input.begin += HANDSHAKE_BYTES;
+  // Not before: aria2 takes nothing behind a handshake that it has not answered.
+  await writeAll(connection, messageOf(INTERESTED));
   const requests = new RequestWriter(torrent.geometry, Number(flags.pipeline));
   const seconds = await takeAll(connection, input, requests, torrent.geometry.totalBytes);
   connection.close();

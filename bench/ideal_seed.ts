@@ -2,11 +2,16 @@
  * An ideal seed: serves every block of a torrent out of memory, to any number of peers, with no choking and
  * no disk. It stands in for a peer without limits, so that what is measured is the leecher alone.
  *
- * `deno run -A bench/ideal_seed.ts TORRENT DATA [--port N] [--hostname H] [--tracker URL]`
+ * `deno run -A bench/ideal_seed.ts TORRENT DATA [--port N] [--hostname H] [--tracker URL] [--connections N]`
  *
- * DATA is the torrent's file or folder. Prints one JSON object per line: `listening` with its port, and `served`
- * at the end of each connection that took blocks, with `bytes` and the times of the first request and of the last
- * block written, in milliseconds since 1970.
+ * DATA is the torrent's file or folder. Everybody is unchoked at once, or, with `--connections`, when so many are
+ * connected (or a minute after the first one). Prints one JSON object per line: `listening` with its port,
+ * `unchoking` with how many `peers` are there and the time `atMs`, and `served` at the end of each connection that took
+ * blocks, with `bytes` and the times of the first request and of the last block written. Times are in milliseconds
+ * since 1970.
+ *
+ * The content lies in memory as it travels, each block behind its header: what is asked for in order is written as it
+ * lies, without a copy. So blocks have to be asked for as everybody does, whole and aligned.
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { parseTorrent, type Torrent } from "@enjambre/metainfo";
@@ -26,13 +31,16 @@ import {
   writeAll,
 } from "./ideal_wire.ts";
 
-const PEER_ID = "-EI0001-ideal-seed--";
+/** Behind it, a number tells connections apart: a client may take two of one peer id for one peer. */
+const PEER_ID = "-EI0001-ideal-seed";
+const PEER_NUMBERS = 36 ** 2;
 /** The handshake's first part, which tells plain from encrypted. */
 const PROTOCOL_BYTES = 20;
-const READ_BUFFER_BYTES = 256 * 1024;
-/** Blocks that are written at a time. */
-const BLOCKS_PER_WRITE = 32;
-const LOAD_BYTES = 16 * 1024 * 1024;
+const READ_BUFFER_BYTES = 64 * 1024;
+/** Bytes of a block as it travels. */
+const SLOT_BYTES = BLOCK_HEADER_BYTES + BLOCK_BYTES;
+/** For how long peers are kept waiting for others. */
+const GATHER_LIMIT_MS = 60_000;
 
 /** What one connection took. */
 interface Served {
@@ -43,8 +51,8 @@ interface Served {
 
 async function main(): Promise<void> {
   const flags = parseArgs(Deno.args, {
-    string: ["port", "hostname", "tracker"],
-    default: { port: "0", hostname: "127.0.0.1" },
+    string: ["port", "hostname", "tracker", "connections"],
+    default: { port: "0", hostname: "127.0.0.1", connections: "1" },
   });
   const [torrentPath, dataPath] = flags._.map(String);
   if (torrentPath === undefined || dataPath === undefined) {
@@ -52,38 +60,126 @@ async function main(): Promise<void> {
     Deno.exit(2);
   }
   const torrent = await parseTorrent(await Deno.readFile(torrentPath));
-  const content = await loadContent(torrent, dataPath);
+  const content = await WireContent.load(torrent, dataPath);
+  const gathering = new Gathering(Number(flags.connections));
   using listener = Deno.listen({ hostname: flags.hostname, port: Number(flags.port) });
   const { port } = listener.addr as Deno.NetAddr;
   if (flags.tracker !== undefined) await announce(flags.tracker, torrent.swarmHash, port);
   console.log(JSON.stringify({ event: "listening", hostname: flags.hostname, port }));
-  for await (const connection of listener) serve(connection, torrent, content);
+  for await (const connection of listener) serve(connection, torrent, content, gathering);
 }
 
-/** All bytes of the torrent as they follow one another, padding included. */
-async function loadContent(torrent: Torrent, dataPath: string): Promise<Uint8Array> {
-  const { files, totalBytes } = torrent.geometry;
-  const content = new Uint8Array(totalBytes);
-  for (const file of files) {
-    if (file.padding) continue;
-    // A file's path begins with the torrent's name, which DATA names already.
-    using source = await Deno.open(dataPath + file.path.slice(torrent.name.length));
-    const end = file.offset + file.bytes;
-    for (let offset = file.offset; offset < end;) {
-      const part = content.subarray(offset, Math.min(offset + LOAD_BYTES, end));
-      const count = await source.read(part);
-      if (count === null) throw new Error(`Cannot read ${file.path}: it ends too early`);
-      offset += count;
+/** All blocks of a torrent as they travel, one behind the other; padding is content too. */
+class WireContent {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly pieceLength: number;
+  readonly totalBytes: number;
+
+  private constructor({ geometry }: Torrent) {
+    if (geometry.pieceLength % BLOCK_BYTES !== 0) {
+      throw new Error(
+        `Cannot seed pieces of ${geometry.pieceLength} bytes: they are not of blocks`,
+      );
+    }
+    this.pieceLength = geometry.pieceLength;
+    this.totalBytes = geometry.totalBytes;
+    const blocks = Math.ceil(this.totalBytes / BLOCK_BYTES);
+    this.bytes = new Uint8Array(this.totalBytes + blocks * BLOCK_HEADER_BYTES);
+    const view = new DataView(this.bytes.buffer);
+    for (let block = 0; block < blocks; block++) {
+      const at = block * SLOT_BYTES;
+      const offset = block * BLOCK_BYTES;
+      const length = Math.min(BLOCK_BYTES, this.totalBytes - offset);
+      view.setUint32(at, BLOCK_HEADER_BYTES - 4 + length);
+      this.bytes[at + 4] = PIECE;
+      view.setUint32(at + 5, Math.floor(offset / this.pieceLength));
+      view.setUint32(at + 9, offset % this.pieceLength);
     }
   }
-  return content;
+
+  /** Reads the files of a torrent. */
+  static async load(torrent: Torrent, dataPath: string): Promise<WireContent> {
+    const content = new WireContent(torrent);
+    for (const file of torrent.geometry.files) {
+      if (file.padding) continue;
+      // A file's path begins with the torrent's name, which DATA names already.
+      using source = await Deno.open(dataPath + file.path.slice(torrent.name.length));
+      const end = file.offset + file.bytes;
+      for (let offset = file.offset; offset < end;) {
+        const inBlock = offset % BLOCK_BYTES;
+        const at = Math.floor(offset / BLOCK_BYTES) * SLOT_BYTES + BLOCK_HEADER_BYTES + inBlock;
+        const length = Math.min(BLOCK_BYTES - inBlock, end - offset);
+        const count = source.readSync(content.bytes.subarray(at, at + length));
+        if (count === null) throw new Error(`Cannot read ${file.path}: it ends too early`);
+        offset += count;
+      }
+    }
+    return content;
+  }
+
+  /** Where the message begins that answers a request. */
+  begin(piece: number, begin: number, length: number): number {
+    const offset = piece * this.pieceLength + begin;
+    const expected = Math.min(BLOCK_BYTES, this.totalBytes - offset);
+    if (offset % BLOCK_BYTES !== 0 || length !== expected) {
+      throw new RangeError(`Cannot serve piece ${piece}: begin is ${begin}, length is ${length}`);
+    }
+    return offset / BLOCK_BYTES * SLOT_BYTES;
+  }
+}
+
+/** Lets everybody wait until enough are there. Who comes later does not wait, until all have left. */
+class Gathering {
+  readonly #wanted: number;
+  #present: number;
+  #numbers: number;
+  #isComplete: PromiseWithResolvers<void>;
+  #hasBegun: boolean;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(wanted: number) {
+    this.#wanted = wanted;
+    this.#present = 0;
+    this.#numbers = 0;
+    this.#isComplete = Promise.withResolvers();
+    this.#hasBegun = false;
+  }
+
+  /** A number for a new connection. */
+  nextNumber(): number {
+    return this.#numbers++ % PEER_NUMBERS;
+  }
+
+  /** Somebody is there; resolves when all are. */
+  async join(): Promise<void> {
+    this.#present++;
+    this.#timer ??= setTimeout(() => this.#begin(), GATHER_LIMIT_MS);
+    if (this.#present >= this.#wanted) this.#begin();
+    await this.#isComplete.promise;
+  }
+
+  /** Somebody left. */
+  leave(): void {
+    if (--this.#present > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#isComplete = Promise.withResolvers();
+    this.#hasBegun = false;
+  }
+
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    console.log(JSON.stringify({ event: "unchoking", peers: this.#present, atMs: Date.now() }));
+    this.#isComplete.resolve();
+  }
 }
 
 /** Tells a tracker that a seed listens here. */
 async function announce(tracker: string, infoHash: Uint8Array, port: number): Promise<void> {
   const escaped = [...infoHash].map((byte) => "%" + byte.toString(16).padStart(2, "0")).join("");
   const response = await fetch(
-    `${tracker}?info_hash=${escaped}&peer_id=${PEER_ID}&port=${port}` +
+    `${tracker}?info_hash=${escaped}&peer_id=${PEER_ID}00&port=${port}` +
       "&uploaded=0&downloaded=0&left=0&compact=1&event=started",
   );
   await response.body?.cancel();
@@ -93,9 +189,11 @@ async function announce(tracker: string, infoHash: Uint8Array, port: number): Pr
 async function serve(
   connection: Deno.TcpConn,
   torrent: Torrent,
-  content: Uint8Array,
+  content: WireContent,
+  gathering: Gathering,
 ): Promise<void> {
   const served: Served = { bytes: 0, firstRequestMs: 0, lastBlockMs: 0 };
+  let hasJoined = false;
   try {
     connection.setNoDelay(true);
     const input = new ReadBuffer(connection, READ_BUFFER_BYTES);
@@ -104,13 +202,17 @@ async function serve(
     if (!beginsAsHandshake(input.bytes)) return;
     await input.need(HANDSHAKE_BYTES);
     input.begin += HANDSHAKE_BYTES;
-    await writeAll(connection, handshakeOf(torrent.swarmHash, PEER_ID));
+    const number = gathering.nextNumber().toString(36).padStart(2, "0");
+    await writeAll(connection, handshakeOf(torrent.swarmHash, PEER_ID + number));
     await writeAll(connection, messageOf(BITFIELD, fullBitfield(torrent.geometry.pieceCount)));
+    hasJoined = true;
+    await gathering.join();
     await writeAll(connection, messageOf(UNCHOKE));
-    await answerRequests(connection, input, torrent.geometry.pieceLength, content, served);
+    await answerRequests(connection, input, content, served);
   } catch {
     // The peer hung up, or asked for what there is not.
   } finally {
+    if (hasJoined) gathering.leave();
     connection.close();
     if (served.bytes > 0) console.log(JSON.stringify({ event: "served", ...served }));
   }
@@ -120,40 +222,34 @@ async function serve(
 async function answerRequests(
   connection: Deno.TcpConn,
   input: ReadBuffer,
-  pieceLength: number,
-  content: Uint8Array,
+  content: WireContent,
   served: Served,
 ): Promise<void> {
-  const output = new Uint8Array((BLOCK_BYTES + BLOCK_HEADER_BYTES) * BLOCKS_PER_WRITE);
-  const outputView = new DataView(output.buffer);
-  let used = 0;
+  // What has been asked for and not yet written, as it lies.
+  let begin = 0;
+  let end = 0;
   const flush = async () => {
-    await writeAll(connection, output.subarray(0, used));
-    used = 0;
+    await writeAll(connection, content.bytes.subarray(begin, end));
+    begin = end = 0;
     served.lastBlockMs = Date.now();
   };
   for (;;) {
     while (!input.hasMessage()) {
-      if (used > 0) await flush();
+      if (end > begin) await flush();
       await input.fill();
     }
     const messageBytes = 4 + input.view.getUint32(input.begin);
     if (messageBytes === REQUEST_BYTES && input.bytes[input.begin + 4] === REQUEST) {
-      const piece = input.view.getUint32(input.begin + 5);
-      const begin = input.view.getUint32(input.begin + 9);
       const length = input.view.getUint32(input.begin + 13);
-      const offset = piece * pieceLength + begin;
-      if (length > BLOCK_BYTES || offset + length > content.length) {
-        throw new RangeError(`Cannot serve piece ${piece}: begin is ${begin}, length is ${length}`);
-      }
-      if (used + BLOCK_HEADER_BYTES + length > output.length) await flush();
+      const at = content.begin(
+        input.view.getUint32(input.begin + 5),
+        input.view.getUint32(input.begin + 9),
+        length,
+      );
+      if (end > begin && at !== end) await flush();
+      if (end === begin) begin = at;
+      end = at + BLOCK_HEADER_BYTES + length;
       if (served.bytes === 0) served.firstRequestMs = Date.now();
-      outputView.setUint32(used, BLOCK_HEADER_BYTES - 4 + length);
-      output[used + 4] = PIECE;
-      outputView.setUint32(used + 5, piece);
-      outputView.setUint32(used + 9, begin);
-      output.set(content.subarray(offset, offset + length), used + BLOCK_HEADER_BYTES);
-      used += BLOCK_HEADER_BYTES + length;
       served.bytes += length;
     }
     input.begin += messageBytes;

@@ -11,17 +11,20 @@ import {
   Bitfield,
   type Greeted,
   type HandshakeFields,
-  type ManagerOptions,
   type PartialPiece,
   type PeerAddress,
   PRIORITY,
-  RateMeter,
-  REQUEST_BYTES_MAX,
   type SwarmStatistics,
   SwarmStats,
-  TokenBucket,
+  type TokenBucket,
 } from "@enjambre/peerwire";
-import type { Damage, PieceStore, Totals } from "@enjambre/storage";
+import {
+  type Completion,
+  COMPLETION_UNKNOWN,
+  type Damage,
+  type PieceStore,
+  type Totals,
+} from "@enjambre/storage";
 import type { TrackerStatus } from "@enjambre/tracker";
 import {
   type AnnounceChoices,
@@ -31,17 +34,13 @@ import {
 } from "./announce_driver_deno.ts";
 import { LiveSwarm } from "./live_swarm_deno.ts";
 import { OverlayDriver, type OverlayView } from "./overlay_driver_deno.ts";
+import { bucketsWithin } from "./payload_limits.ts";
+import { ShownRates } from "./shown_rates.ts";
 import { type Pause, StoreKeeper } from "./store_keeper_deno.ts";
 import { PROGRAM } from "./version.ts";
 import { Wanted } from "./wanted.ts";
 
 const logger = getLogger(["enjambre", "client"]);
-
-/** Window of the rates that a person is shown: steady enough to read, quick enough to believe. */
-const SHOWN_RATE_WINDOW_SECONDS = 5;
-
-/** Window of the rate that the time left is told by: damped, so that it does not jump. */
-const STEADY_RATE_WINDOW_SECONDS = 30;
 
 /** What one torrent looks like at one moment. */
 export interface TorrentSnapshot extends Omit<SwarmStatistics, "peers"> {
@@ -100,7 +99,11 @@ export interface TorrentOptions {
 }
 
 /** The totals of a torrent that was never run before. */
-const NO_TOTALS: Totals = { downloadedBytes: 0, uploadedBytes: 0, isCompletedAnnounced: false };
+const NO_TOTALS: Totals = {
+  downloadedBytes: 0,
+  uploadedBytes: 0,
+  completion: COMPLETION_UNKNOWN,
+};
 
 /** What an {@linkcode ActiveTorrent} needs of its session. */
 export interface TorrentContext {
@@ -138,9 +141,7 @@ export class ActiveTorrent {
   readonly #announces: AnnounceDriver;
   readonly #overlay: OverlayDriver | null;
   readonly #keeper: StoreKeeper;
-  readonly #downRate = new RateMeter(SHOWN_RATE_WINDOW_SECONDS);
-  readonly #upRate = new RateMeter(SHOWN_RATE_WINDOW_SECONDS);
-  readonly #steadyRate = new RateMeter(STEADY_RATE_WINDOW_SECONDS);
+  readonly #rates = new ShownRates();
   /** The swarm that takes part, or the last one that did. */
   #swarm: LiveSwarm;
   /** Whether the swarm takes part; it does not while the files are away or being checked. */
@@ -150,8 +151,14 @@ export class ActiveTorrent {
   #isCheckDue = false;
   #completion = Promise.withResolvers<void>();
   #isCompleted = false;
+  /** Whether trackers have to be told when everything is here: not where it was to begin with. */
+  readonly #isToComplete: boolean;
+  /** How many other seeds there are, as trackers and the overlay know; null where they have not said. */
+  readonly #otherSeeds: { trackers: number | null; overlay: number | null } = {
+    trackers: null,
+    overlay: null,
+  };
   readonly #ended = new AbortController();
-  #rated = { down: 0, up: 0 };
 
   /** See `Session.add`. */
   constructor(
@@ -192,8 +199,16 @@ export class ActiveTorrent {
         this.#swarm.manager.addPeers(peers, nowMs());
         arm();
       },
+      handleSeeds: (count) => {
+        this.#otherSeeds.overlay = count;
+        this.#chooseSuperSeed();
+        arm();
+      },
     });
     this.#swarm = this.#makeSwarm(have);
+    const { state } = this.#completionBefore;
+    const isDownload = !this.#swarm.manager.have.isFull && !options.isUploadOnly;
+    this.#isToComplete = state === "to-come" || state === "unknown" && isDownload;
   }
 
   /** Resolves when every wanted piece is stored. After more was selected, it is another promise. */
@@ -207,8 +222,11 @@ export class ActiveTorrent {
     this.#noteCompletion();
     manager.restore(this.#options.begun ?? [], this.#context.nowMs());
     manager.addPeers(this.#options.peers, this.#context.nowMs());
-    const { isCompletedAnnounced } = this.#options.totals ?? NO_TOTALS;
-    this.#announces.start(manager.have.isFull || isCompletedAnnounced);
+    const { state, toldTo } = this.#completionBefore;
+    const isOwed = manager.have.isFull && state === "to-come";
+    this.#announces.start(manager.have.isFull || state === "told", isOwed ? { toldTo } : null);
+    // From now on it is a download, also for a run after one that ends without a word.
+    if (this.#isToComplete) this.#keepTotals();
     this.#overlay?.start(this.#context.nowMs());
     this.#arm();
   }
@@ -220,18 +238,17 @@ export class ActiveTorrent {
     this.#rate(nowMs);
     const { totalBytes } = this.#wanted;
     const haveBytes = this.#wanted.haveBytes(manager.have);
-    const steadyRate = this.#steadyRate.bytesPerSecond(nowMs);
-    const { peers, ...statistics } = manager.statistics(nowMs);
+    const steadyRate = this.#rates.steadyDown(nowMs);
     return {
       pieceCount: this.torrent.geometry.pieceCount,
       havePieces: manager.have.count,
       totalBytes,
       haveBytes,
-      downBytesPerSecond: this.#downRate.bytesPerSecond(nowMs),
-      upBytesPerSecond: this.#upRate.bytesPerSecond(nowMs),
+      downBytesPerSecond: this.#rates.down(nowMs),
+      upBytesPerSecond: this.#rates.up(nowMs),
       secondsLeft: steadyRate > 0 ? (totalBytes - haveBytes) / steadyRate : null,
-      ...statistics,
-      peers: peers.length,
+      ...manager.summary(),
+      peers: manager.connectionCount,
       pause: this.#keeper.pause,
       isChecking: this.#checking !== null,
       trackers: this.#announces.status(),
@@ -342,7 +359,7 @@ export class ActiveTorrent {
       isUploadOnly: options.isUploadOnly ?? false,
       ...(context.connectionsMax !== undefined && { connectionsMax: context.connectionsMax }),
       ...(options.memoryBytes !== undefined && { downloadMemoryBytes: options.memoryBytes }),
-      ...bucketsOf(options, context),
+      ...bucketsWithin(context, options),
     }, {
       handshake: this.handshake,
       keeper: this.#keeper,
@@ -431,18 +448,38 @@ export class ActiveTorrent {
     keepTotals?.({
       downloadedBytes: before.downloadedBytes + this.#stats.downloadedBytes,
       uploadedBytes: before.uploadedBytes + this.#stats.uploadedBytes,
-      isCompletedAnnounced: before.isCompletedAnnounced || this.#announces.hasToldCompletion,
+      completion: this.#completionNow(),
     });
+  }
+
+  get #completionBefore(): Completion {
+    return (this.#options.totals ?? NO_TOTALS).completion;
+  }
+
+  /** What the next run has to know of the completion. */
+  #completionNow(): Completion {
+    if (this.#announces.hasToldCompletion) return { state: "told", toldTo: [] };
+    if (!this.#isToComplete) return this.#completionBefore;
+    return { state: "to-come", toldTo: this.#announces.toldCompletion };
   }
 
   #handleAnswer({ seeders, externalIp, peers }: Answer): void {
     this.#keepTotals();
     const { manager } = this.#swarm;
     const { nowMs, port } = this.#context;
-    // The tracker counts us among the seeds: when it knows of no other, we are the only one.
-    if (seeders !== null) manager.superSeed(seeders <= 1, nowMs());
+    // The tracker counts us among the seeds.
+    if (seeders !== null) this.#otherSeeds.trackers = seeders - (manager.have.isFull ? 1 : 0);
+    this.#chooseSuperSeed();
     if (externalIp) manager.setOwnAddress({ host: externalIp, port });
     manager.addPeers(peers, nowMs());
+  }
+
+  /** The only seed, as far as is known, shows each peer other pieces. */
+  #chooseSuperSeed(): void {
+    const { trackers, overlay } = this.#otherSeeds;
+    if (trackers === null && overlay === null) return;
+    const isAlone = (trackers ?? 0) <= 0 && (overlay ?? 0) === 0;
+    this.#swarm.manager.superSeed(isAlone, this.#context.nowMs());
   }
 
   /** Asks to be woken when the next deadline comes. */
@@ -453,28 +490,8 @@ export class ActiveTorrent {
   /** Takes what came and went since the last time into the rates that are shown. */
   #rate(nowMs: number): void {
     const { downloadedBytes, uploadedBytes } = this.#stats;
-    this.#downRate.add(downloadedBytes - this.#rated.down, nowMs);
-    this.#steadyRate.add(downloadedBytes - this.#rated.down, nowMs);
-    this.#upRate.add(uploadedBytes - this.#rated.up, nowMs);
-    this.#rated = { down: downloadedBytes, up: uploadedBytes };
+    this.#rates.count(downloadedBytes, uploadedBytes, nowMs);
   }
-}
-
-/** The limits of a torrent, each within that of its session. */
-function bucketsOf(
-  options: TorrentOptions,
-  context: TorrentContext,
-): Pick<ManagerOptions, "uploadBucket" | "downloadBucket"> {
-  const upload = limitWithin(options.uploadLimit, context.uploadBucket);
-  const download = limitWithin(options.downloadLimit, context.downloadBucket);
-  return {
-    ...(upload !== undefined && { uploadBucket: upload }),
-    ...(download !== undefined && { downloadBucket: download }),
-  };
-}
-
-function limitWithin(limit?: number, session?: TokenBucket): TokenBucket | undefined {
-  return limit === undefined ? session : new TokenBucket(limit, REQUEST_BYTES_MAX, session);
 }
 
 /** Bytes of the pieces in a bitfield. */

@@ -103,17 +103,25 @@ export class AnnounceDriver {
     return this.#announcer.status();
   }
 
-  /** Whether a tracker has taken note that everything is here now. */
+  /** Whether the trackers that are to be told of the completion have been. */
   get hasToldCompletion(): boolean {
     return this.#announcer.hasToldCompletion;
   }
 
-  /** Says that we are here; `isToldComplete` tells that completion is no news, now or later. */
-  start(isToldComplete: boolean): void {
+  /** The trackers that have been told of it. */
+  get toldCompletion(): string[] {
+    return this.#announcer.toldCompletion;
+  }
+
+  /**
+   * Says that we are here; `isToldComplete` tells that completion is no news, now or later, unless that of an earlier
+   * run is `owed` to other trackers than those that were told then.
+   */
+  start(isToldComplete: boolean, owed: { toldTo: readonly string[] } | null = null): void {
     this.#running = new AbortController();
     this.#probing = new AbortController();
     this.#leaving = null;
-    this.#announcer.start(this.#context.nowMs(), isToldComplete);
+    this.#announcer.start(this.#context.nowMs(), isToldComplete, owed);
     this.#carryOut();
   }
 

@@ -15,6 +15,7 @@ import {
   type SwarmOptions,
   type TrackerCommand,
 } from "./commands.ts";
+import { clusterLists, clusterValues, readCluster } from "./cluster_args.ts";
 import { type CommandFailure, usageFailure } from "./failure.ts";
 import {
   overlayLists,
@@ -33,6 +34,7 @@ import {
   readPort,
   readRate,
   readSize,
+  readStoreUrl,
   readTrackerUrl,
 } from "./values.ts";
 
@@ -70,8 +72,9 @@ const trackerSyntax: Syntax = {
   values: [
     ...["hostname", "port", "udp-port", "interval", "workers", "cert", "key", "metrics-port"],
     ...["allow", "deny", "passkeys", "rate", "max-connections", "address-connections"],
+    ...["store", ...clusterValues],
   ],
-  lists: ["trusted-proxy", "trusted-client"],
+  lists: ["trusted-proxy", "trusted-client", ...clusterLists],
   switches: ["no-udp", "full-scrape", "access-log"],
   positionals: [],
 };
@@ -312,12 +315,25 @@ function readTracker(values: Values): TrackerCommand {
   if (values.has("no-udp") && values.list("udp-port").length > 0) {
     throw usageFailure("--udp-port and --no-udp exclude each other");
   }
+  const workers = count("workers", WORKERS_MAX) ?? 1;
+  const storeUrl = values.read("store", readStoreUrl);
+  const cluster = readCluster(values);
+  if (storeUrl !== undefined && workers > 1) {
+    throw usageFailure(
+      "--store and --workers exclude each other: start more trackers on one store",
+    );
+  }
+  if (storeUrl !== undefined && cluster !== undefined) {
+    throw usageFailure(
+      "--store and --cluster exclude each other: trackers on one store share swarms",
+    );
+  }
   return {
     name: "tracker",
     hostname: values.read("hostname", readHostname) ?? "0.0.0.0",
     port: values.read("port", readPort) ?? TRACKER_PORT_DEFAULT,
     udpPort: values.has("no-udp") ? null : values.read("udp-port", readPort) ?? "same",
-    workers: count("workers", WORKERS_MAX) ?? 1,
+    workers,
     trustedProxies: values.list("trusted-proxy"),
     trustedClients: values.list("trusted-client"),
     fullScrape: values.has("full-scrape"),
@@ -332,6 +348,8 @@ function readTracker(values: Values): TrackerCommand {
     ...present("allowFile", values.list("allow")[0]),
     ...present("denyFile", values.list("deny")[0]),
     ...present("passkeysFile", values.list("passkeys")[0]),
+    ...present("storeUrl", storeUrl),
+    ...present("cluster", cluster),
   };
 }
 

@@ -86,6 +86,10 @@ const accepted: readonly (readonly [args: string, command: Command])[] = [
   ["show -- -x", { name: "show", source: "-x" }],
   ["verify a.torrent d", { name: "verify", source: "a.torrent", directory: "d" }],
   ["tracker", { ...tracker, hostname: "0.0.0.0", port: 6969 }],
+  [
+    "tracker --store redis://:p@a:1,b:2",
+    { ...tracker, hostname: "0.0.0.0", port: 6969, storeUrl: "redis://:p@a:1,b:2" },
+  ],
   ["tracker --hostname ::1 --port 80 --interval 60", {
     ...tracker,
     hostname: "::1",
@@ -163,6 +167,8 @@ const refused: readonly (readonly [args: string, message: string])[] = [
   ["download a --tracker t", `--tracker is "t"; a tracker's URL is due`],
   ["download a --hostname h:1:x", '--hostname is "h:1:x"; a host name or an address is due'],
   ["download a --quiet --verbose", "--quiet and --verbose exclude each other"],
+  ["tracker --store redis://h --workers 2", "--store and --workers exclude each other"],
+  ["tracker --store h:1", "--store: Cannot read store URL: it should be redis://HOST:PORT"],
   ["seed a", "--archives DIR is missing; see enjambre seed --help"],
   [
     "create p --piece-length 100K",

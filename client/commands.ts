@@ -185,6 +185,22 @@ export interface TrackerCommand {
   readonly accessLog: boolean;
   /** Where metrics are told. */
   readonly metricsPort?: number;
+  /** Where the swarms are; left out: in memory. */
+  readonly storeUrl?: string;
+  /** The trackers with which it shares what it knows; left out: it is alone. */
+  readonly cluster?: ClusterOptions;
+}
+
+/** How a tracker is one of a group that replicate to one another. */
+export interface ClusterOptions {
+  /** Where the others are, `host:port`. */
+  readonly others: readonly string[];
+  /** The port on which they reach us. */
+  readonly port: number;
+  /** The name or address by which they reach us; left out: what the tracker listens on, or one of this machine's. */
+  readonly hostname?: string;
+  /** The file of the secret that all of them share. */
+  readonly secretFile: string;
 }
 
 /** Show how a torrent's trackers do. */

@@ -170,6 +170,19 @@ Usage: enjambre tracker [OPTIONS]
   --access-log           log every request, on standard error
   --metrics-port N       tell Prometheus at http://HOST:N/metrics
 
+Trackers that know the same swarms, whichever of them is announced to
+  --cluster NODES        the others: HOST:PORT,HOST:PORT; may be repeated
+  --cluster-port N       where they reach this one (default: 6970)
+  --cluster-hostname HOST
+                         by which name or address (default: --hostname, else an
+                         address of this machine)
+  --cluster-secret-file FILE
+                         what all of them share; nobody else can join
+
+Or any number of trackers that keep their swarms in one Redis or Valkey
+  --store URL            redis://HOST:PORT, redis://USER:PASSWORD@HOST:PORT/1;
+                         rediss: for TLS; for a cluster HOST:PORT,HOST:PORT
+
 Peers announce to http://HOST:PORT/announce and udp://HOST:PORT; /scrape,
 /health and /stats answer too. The lists are read again on SIGHUP. Every
 option may be a variable: ENJAMBRE_TRACKER_PORT, ENJAMBRE_TRACKER_ALLOW, …

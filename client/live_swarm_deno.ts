@@ -56,6 +56,7 @@ export class LiveSwarm implements ManagerSink {
     const { nowMs } = this.#context;
     const arrival: Arrival = {
       address,
+      host: socket.remoteAddr.hostname,
       peerId: handshake.peerId,
       isIncoming,
       isFast: handshake.fast,
@@ -119,7 +120,7 @@ export class LiveSwarm implements ManagerSink {
     );
   }
 
-  storePiece(piece: number, data: Uint8Array<ArrayBuffer>): void {
+  storePiece(piece: number, data: Uint8Array): void {
     this.#context.keeper.write(piece, data).then((outcome) => {
       if (outcome === "corrupt") logger.info("piece {piece} fails its hash", { piece });
       this.manager.handleStored(piece, outcome, this.#context.nowMs());

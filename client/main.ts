@@ -11,6 +11,7 @@ import type { CommandContext } from "./context.ts";
 import { runCreate } from "./create_deno.ts";
 import { runDemo } from "./demo_deno.ts";
 import { runDownload } from "./download_deno.ts";
+import { environment } from "./environment_deno.ts";
 import { asFailure, EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, interruption } from "./failure.ts";
 import { helpOn } from "./help.ts";
 import { startLogging } from "./logging_deno.ts";
@@ -31,7 +32,7 @@ const ENDING_MS_MAX = 10_000;
 export async function main(args: readonly string[]): Promise<number> {
   let line: CommandLine;
   try {
-    line = parseCommandLine(args, (name) => Deno.env.get(name));
+    line = parseCommandLine(args, environment);
   } catch (error) {
     const reporter = makeReporter({ json: asksForJson(args), quiet: false, verbose: false });
     const failure = asFailure(error);

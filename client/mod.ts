@@ -10,8 +10,15 @@ export {
   type TorrentOptions,
   type TorrentSnapshot,
 } from "./active_torrent_deno.ts";
+export {
+  CLUSTER_INTERVAL_SECONDS_MAX,
+  type ClusterMap,
+  ClusterReplica,
+  REFRESH_PART,
+} from "./cluster_replica.ts";
 export { CommandFailure } from "./failure.ts";
 export { Session, type SessionOptions, type SessionTotals } from "./session_deno.ts";
+export type { OverlayView } from "./overlay_driver_deno.ts";
 export {
   readTorrent,
   SOURCE_BYTES_MAX,

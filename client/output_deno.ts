@@ -4,6 +4,7 @@
  * @module
  */
 import type { OutputOptions } from "./commands.ts";
+import { environment } from "./environment_deno.ts";
 import { Reporter, type Stream } from "./reporter.ts";
 
 /** Columns where nobody says how many there are. */
@@ -54,14 +55,5 @@ function columns(): number {
     return Deno.consoleSize().columns || COLUMNS_DEFAULT;
   } catch {
     return Number(environment("COLUMNS")) || COLUMNS_DEFAULT;
-  }
-}
-
-/** An environment variable; undefined where it is not set or may not be read. */
-function environment(name: string): string | undefined {
-  try {
-    return Deno.env.get(name);
-  } catch {
-    return undefined;
   }
 }

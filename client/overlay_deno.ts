@@ -97,7 +97,8 @@ export function describeNode(report: NodeReport): string {
     ["", names.join(", ")],
     [
       "Records",
-      `${records} of ${formatCount(chains, "owner")}` +
+      // Providers that left, and those that a tracker speaks for, have records and are not heard of.
+      `${records} (${formatCount(chains, "owner")} alive)` +
       (replicas === null ? ", as on all nodes" : `, each on ${replicas} nodes`) +
       (report.unsigned === 0 ? "" : `; ${report.unsigned} unsigned ones of old nodes`),
     ],

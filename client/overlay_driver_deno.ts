@@ -22,6 +22,9 @@ const PROVIDERS_WANTED = 50;
  */
 const LEFT_MS = 5 * 60_000;
 
+/** Time between two looks at whether a node answers yet, from the start to the first that does. */
+const JOIN_LOOK_MS = 1000;
+
 /** Names that are being resolved at a time; beyond, the one who dials does it. */
 const RESOLVING_MAX = 64;
 
@@ -46,6 +49,8 @@ export interface OverlayContext {
   readonly facts: () => Pick<AnnounceFacts, "infoHash" | "peerId" | "port" | "left">;
   /** Receives peers as they become known. */
   readonly handlePeers: (peers: readonly PeerAddress[]) => void;
+  /** Receives how many others have all of it, when the first node answers and whenever that changes. */
+  readonly handleSeeds: (count: number) => void;
 }
 
 /** What the overlay is told of one torrent, and who else provides it. */
@@ -59,6 +64,12 @@ export class OverlayDriver {
   #toldLeft = -1;
   #resolving = 0;
   #dueMs = Infinity;
+  /** Others that have all of it. */
+  #seeds = 0;
+  /** Our own peer id, in case that others tell of us. */
+  #ownPeerId = "";
+  #hasJoined = false;
+  #joinLookMs = Infinity;
 
   constructor(context: OverlayContext) {
     this.#context = context;
@@ -67,15 +78,18 @@ export class OverlayDriver {
 
   /** When {@linkcode handleDeadline} has to be called. */
   get nextDeadlineMs(): number {
-    return this.#dueMs;
+    return Math.min(this.#dueMs, this.#joinLookMs);
   }
 
   /** Says that we are here, and takes peers from now on. */
   start(nowMs: number): void {
     const { node, facts } = this.#context;
-    const infoHash = hexOfHash(facts().infoHash);
+    const { infoHash: hash, peerId } = facts();
+    const infoHash = hexOfHash(hash);
+    this.#ownPeerId = hexOfHash(peerId);
     this.#unsubscribe = node.subscribe(infoHash, (change) => this.#handleChange(change));
     this.#announce(nowMs);
+    this.#lookForMembers(nowMs);
     node.lookup(infoHash, PROVIDERS_WANTED).then((providers) => {
       for (const provider of providers) this.#takePeer(provider);
     });
@@ -89,6 +103,7 @@ export class OverlayDriver {
   /** The time has come for something. */
   handleDeadline(nowMs: number): void {
     if (nowMs >= this.#dueMs) this.#announce(nowMs);
+    if (nowMs >= this.#joinLookMs) this.#lookForMembers(nowMs);
   }
 
   /** What is known now. */
@@ -106,6 +121,7 @@ export class OverlayDriver {
     this.#unsubscribe?.();
     this.#unsubscribe = null;
     this.#dueMs = Infinity;
+    this.#joinLookMs = Infinity;
     const { node, facts } = this.#context;
     node.leave(hexOfHash(facts().infoHash));
   }
@@ -128,8 +144,31 @@ export class OverlayDriver {
     if (owner === this.#owner) return;
     logger.debug("overlay: {address} {kind}, {left} bytes left", { address, kind, left });
     // What old nodes say has no owner, and they do not say who leaves: it is tried, not counted.
-    if (owner !== null) this.#count(kind, owner, peerId, left);
+    if (owner !== null && peerId !== this.#ownPeerId) {
+      const before = this.#seeds - this.#seedsOf(owner);
+      this.#count(kind, owner, peerId, left);
+      this.#noteSeeds(before + this.#seedsOf(owner));
+    }
     if (kind !== "removed") this.#takePeer(provider);
+  }
+
+  /** Without members nobody knows who else has it. */
+  #lookForMembers(nowMs: number): void {
+    this.#hasJoined = this.#context.node.status().members.alive > 0;
+    this.#joinLookMs = this.#hasJoined ? Infinity : nowMs + JOIN_LOOK_MS;
+    if (this.#hasJoined) this.#context.handleSeeds(this.#seeds);
+  }
+
+  #noteSeeds(seeds: number): void {
+    const isNews = seeds !== this.#seeds;
+    this.#seeds = seeds;
+    if (isNews && this.#hasJoined) this.#context.handleSeeds(seeds);
+  }
+
+  #seedsOf(owner: string): number {
+    let seeds = 0;
+    for (const left of this.#providers.get(owner)?.values() ?? []) if (left === 0) seeds++;
+    return seeds;
   }
 
   #count(kind: ProviderChange["kind"], owner: string, peerId: string, left: number): void {

@@ -12,6 +12,7 @@ class FakeNode {
   readonly said: unknown[] = [];
   readonly lookedUp = Promise.withResolvers<Provider[]>();
   tell: (change: ProviderChange) => void = () => {};
+  alive = 3;
 
   announce({ address, left }: Announcement): void {
     this.said.push({ address, left });
@@ -31,13 +32,14 @@ class FakeNode {
   }
 
   status(): OverlayStatus {
-    return { owner: "us", members: { alive: 3, hinted: 1, suspect: 1 } } as OverlayStatus;
+    return { owner: "us", members: { alive: this.alive, hinted: 1, suspect: 1 } } as OverlayStatus;
   }
 }
 
 function make() {
   const node = new FakeNode();
   const peers: string[] = [];
+  const seeds: number[] = [];
   const facts = {
     infoHash: new Uint8Array(20).fill(7),
     peerId: new Uint8Array(20).fill(9),
@@ -52,10 +54,11 @@ function make() {
       peers.push(...more.map(formatAddress));
       wake();
     },
+    handleSeeds: (count: number) => seeds.push(count),
   });
   /** Resolves when a peer has come. */
   const peer = () => new Promise<void>((resolve) => wake = resolve);
-  return { node, peers, facts, driver, peer };
+  return { node, peers, seeds, facts, driver, peer };
 }
 
 function provider(owner: string | null, peerId: string, address: string, left: number): Provider {
@@ -142,4 +145,25 @@ Deno.test("OverlayDriver counts the others: a client once, a tracker's peers eac
   node.tell({ kind: "removed", provider: provider("tracker", other, "192.0.2.5:1", 0) });
   node.tell({ kind: "removed", provider: provider("x", other, "192.0.2.1:2", 0) });
   assertEquals(counts(), [1, 0, 3]);
+});
+
+Deno.test("OverlayDriver says how many other seeds there are, once a node answers", () => {
+  const { node, seeds, driver } = make();
+  node.alive = 0;
+  driver.start(1000);
+  assertEquals([driver.nextDeadlineMs, seeds], [2000, []]);
+  driver.handleDeadline(2000);
+  node.alive = 1;
+  driver.handleDeadline(3000);
+  assertEquals(seeds, [0]);
+  const added = (owner: string, peerId: string, left: number) =>
+    node.tell({ kind: "added", provider: provider(owner, peerId, "192.0.2.1:1", left) });
+  added("x", one, 10);
+  // A tracker of ours tells of us, too.
+  added("tracker", "09".repeat(20), 0);
+  added("y", other, 0);
+  node.tell({ kind: "removed", provider: provider("y", other, "192.0.2.1:1", 0) });
+  assertEquals(seeds, [0, 1, 0]);
+  driver.leave();
+  assertEquals(driver.nextDeadlineMs, Infinity);
 });

@@ -65,18 +65,22 @@ export async function startOverlay(
   { reporter }: CommandContext,
 ): Promise<RunningOverlay> {
   const { bootstrap, isCompatible, cluster, replication, state, port } = options;
-  const hostname = options.hostname ?? ownAddress();
-  const secret = await readSecret(options.secretFile);
+  const hostname = options.hostname ?? ownAddress("--hostname");
+  const secret = options.secretFile === undefined
+    ? null
+    : await readSecret("--overlay-secret-file", options.secretFile);
+  const teller = new OverlayTeller(bootstrap, reporter);
   const listenOn = async (port: number): Promise<OverlayNode> => {
     const address = formatAddress({ host: hostname, port });
     const signer = port === 0
       ? null
       : await loadKey(overlayFolder(state, address), (message) => reporter.warn(message));
-    return listen({
+    return listenOnAll({
       hostname,
       port,
       bootstrap,
       compat: isCompatible,
+      onUnproven: (from) => teller.turnAway(from),
       ...(signer !== null && { signer }),
       ...(cluster !== undefined && { cluster }),
       ...(replication !== undefined && { replication }),
@@ -84,6 +88,7 @@ export async function startOverlay(
     });
   };
   const node = await listenOnFirst(
+    "overlay",
     port === undefined ? [OVERLAY_PORT_DEFAULT, 0] : [port],
     portOption,
     listenOn,
@@ -91,26 +96,31 @@ export async function startOverlay(
   const door = await StatusDoor.open(node, overlayFolder(state, node.address));
   const alone = bootstrap.length > 0 ? "" : "; with no --bootstrap it waits for others to come";
   reporter.say(`Overlay node at ${node.address}${alone}`);
-  return new RunningOverlay(node, door, new OverlayTeller(bootstrap, reporter));
+  return new RunningOverlay(node, door, teller);
 }
 
-/** Listens on the first port that is not in use. */
-async function listenOnFirst(
+/**
+ * Listens on the first port that is not in use.
+ *
+ * **Errors**: `CommandFailure`, which calls the port as `what` says.
+ */
+export async function listenOnFirst<T>(
+  what: string,
   [port = 0, ...others]: readonly number[],
   portOption: string,
-  listenOn: (port: number) => Promise<OverlayNode>,
-): Promise<OverlayNode> {
+  listenOn: (port: number) => Promise<T> | T,
+): Promise<T> {
   try {
     return await listenOn(port);
   } catch (cause) {
     if (cause instanceof Deno.errors.AddrInUse) {
-      if (others.length > 0) return listenOnFirst(others, portOption, listenOn);
+      if (others.length > 0) return listenOnFirst(what, others, portOption, listenOn);
       const message =
-        `Cannot listen on overlay port ${port}: it is in use; choose another with ${portOption}, or 0`;
+        `Cannot listen on ${what} port ${port}: it is in use; choose another with ${portOption}, or 0`;
       throw new CommandFailure("port-in-use", message, undefined, { cause });
     }
     if (cause instanceof Deno.errors.PermissionDenied) {
-      const message = `Cannot listen on overlay port ${port}: permission is missing; ` +
+      const message = `Cannot listen on ${what} port ${port}: permission is missing; ` +
         "ports below 1024 are often reserved";
       throw new CommandFailure("permission", message, undefined, { cause });
     }
@@ -119,7 +129,7 @@ async function listenOnFirst(
 }
 
 /** Listens on IPv6 and IPv4 at once, or on IPv4 alone where there is no IPv6. */
-function listen(options: OverlayNodeOptions): OverlayNode {
+export function listenOnAll(options: OverlayNodeOptions): OverlayNode {
   try {
     return OverlayNode.listen({ ...options, listenOn: "::" });
   } catch (error) {
@@ -146,30 +156,40 @@ async function loadKey(folder: string, warn: (message: string) => void): Promise
   }
 }
 
-async function readSecret(path: string | undefined): Promise<string | null> {
-  if (path === undefined) return null;
+/**
+ * Reads a secret that the members of an overlay share.
+ *
+ * **Errors**: `CommandFailure` where there is none.
+ *
+ * @param option what names the file on the command line
+ */
+export async function readSecret(option: string, path: string): Promise<string> {
   let secret: string;
   try {
     secret = (await Deno.readTextFile(path)).trim();
   } catch (cause) {
     const isMissing = cause instanceof Deno.errors.NotFound;
     const reason = isMissing ? "there is no such file" : "it cannot be read";
-    const message = `Cannot use --overlay-secret-file ${path}: ${reason}`;
+    const message = `Cannot use ${option} ${path}: ${reason}`;
     throw new CommandFailure(isMissing ? "not-found" : "io", message, undefined, { cause });
   }
   if (secret !== "") return secret;
-  const message = `Cannot use --overlay-secret-file ${path}: it is empty, a secret is due`;
+  const message = `Cannot use ${option} ${path}: it is empty, a secret is due`;
   throw new CommandFailure("empty", message);
 }
 
-/** An address of this machine by which others may reach it. */
-function ownAddress(): string {
+/**
+ * An address of this machine by which others may reach it.
+ *
+ * @param option what names it on the command line
+ */
+export function ownAddress(option: string): string {
   let interfaces: Deno.NetworkInterfaceInfo[];
   try {
     interfaces = Deno.networkInterfaces();
   } catch (cause) {
     const message =
-      "Cannot tell by which address others reach this machine; give --hostname HOST, or --allow-sys to Deno";
+      `Cannot tell by which address others reach this machine; give ${option} HOST, or --allow-sys to Deno`;
     throw new CommandFailure("permission", message, undefined, { cause });
   }
   // Not this machine's own, and not those of one cable only.

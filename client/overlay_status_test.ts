@@ -45,7 +45,7 @@ Deno.test("askNodes() asks each node that runs, and nothing is left of one that 
     );
     assertMatch(
       text,
-      /^ {2}Records {2}1 of 1 owner, as on all nodes\n {2}Rounds {3}\d+\n {2}Lag {6}/m,
+      /^ {2}Records {2}1 \(1 owner alive\), as on all nodes\n {2}Rounds {3}\d+\n {2}Lag {6}/m,
     );
     await second?.close();
     await second?.close();

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BLOCK_BYTES, Geometry, type Torrent } from "@enjambre/metainfo";
-import { PRIORITY } from "@enjambre/peerwire";
+import { greetPeer, PRIORITY } from "@enjambre/peerwire";
 import { type Damage, MemoryStore, StorageError } from "@enjambre/storage";
 import { Session } from "./session_deno.ts";
 
@@ -34,6 +34,41 @@ Deno.test("Session carries a torrent from one session to another, and totals wha
   await Promise.all([seeding.close(), fetching.close(), full.close(), empty.close()]);
   assertEquals([sent.uploadedBytes, fetched.downloadedBytes], [BLOCK_BYTES, BLOCK_BYTES]);
   assertEquals([sent.downloadedBytes, fetched.requeuedBlocks], [0, 0]);
+});
+
+Deno.test("Session keeps one connection to a peer that it dials by name and by address", async () => {
+  const torrent = await torrentOfZeros();
+  const store = new MemoryStore(torrent);
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const session = Session.listen({ port: 0 });
+  const peers = ["localhost", "127.0.0.1"].map((host) => ({ host, port }));
+  session.add(torrent, store, Uint8Array.of(0), { trackers: [], peers });
+  const greet = async (): Promise<Deno.TcpConn> => {
+    const { socket } = await greetPeer(await listener.accept(), (infoHash) => ({
+      infoHash,
+      peerId: new Uint8Array(20).fill(5),
+      fast: true,
+      extended: true,
+    }), AbortSignal.timeout(10_000));
+    return socket;
+  };
+  const sockets = [await greet(), await greet()];
+  /** Resolves when the session has closed this one. */
+  const closed = async (socket: Deno.TcpConn): Promise<void> => {
+    const buffer = new Uint8Array(1024);
+    while (await socket.read(buffer).catch(() => null) !== null);
+  };
+  const ends = sockets.map(closed);
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("No connection was closed")), 10_000);
+  await Promise.race([...ends, late.promise]);
+  clearTimeout(timer);
+  assertEquals(session.totals().peers, 1);
+  await session.close();
+  await Promise.all(ends);
+  for (const socket of sockets) socket.close();
+  await store.close();
 });
 
 /** A torrent of so many files, each a piece long, which hold their number; and a store that has them all. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import { environment } from "./environment_deno.ts";
 
 /**
  * The folder for resume data and the like: what was asked for, else the system's place for a program's state. Makes
@@ -12,14 +13,14 @@ import { join } from "node:path";
 export function stateFolder(chosen: string | undefined): string {
   if (chosen !== undefined) return chosen;
   const { os } = Deno.build;
-  if (os === "windows") return below(Deno.env.get("LOCALAPPDATA"), "enjambre");
-  const home = Deno.env.get("HOME");
+  if (os === "windows") return below(environment("LOCALAPPDATA"), "enjambre");
+  const home = environment("HOME");
   if (os === "darwin") return below(home, "Library", "Application Support", "enjambre");
-  const stateHome = Deno.env.get("XDG_STATE_HOME");
+  const stateHome = environment("XDG_STATE_HOME");
   return stateHome ? join(stateHome, "enjambre") : below(home, ".local", "state", "enjambre");
 }
 
-/** A folder of the user's; where there is no user's home, as in some containers, one here. */
+/** A folder of the user's; where there is no user's home, as in some containers, or it may not be known, one here. */
 function below(home: string | undefined, ...names: string[]): string {
   return home ? join(home, ...names) : ".enjambre";
 }

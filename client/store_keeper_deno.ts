@@ -100,7 +100,7 @@ export class StoreKeeper {
    */
   write(
     piece: number,
-    data: Uint8Array<ArrayBuffer>,
+    data: Uint8Array,
   ): Promise<"stored" | "corrupt" | "failed"> {
     return this.#track(this.#write(piece, data));
   }
@@ -148,7 +148,7 @@ export class StoreKeeper {
 
   async #write(
     piece: number,
-    data: Uint8Array<ArrayBuffer>,
+    data: Uint8Array,
   ): Promise<"stored" | "corrupt" | "failed"> {
     for (;;) {
       if (this.#writePause !== null && !await this.#turn()) break;

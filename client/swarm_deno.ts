@@ -134,7 +134,17 @@ export async function announcing(
 
 /** Has what a torrent moves counted over all runs of the program. */
 export function keepingTotals(store: KeptStore): Pick<TorrentOptions, "totals" | "keepTotals"> {
-  return { totals: store.totals, keepTotals: (totals) => store.setTotals(totals) };
+  return {
+    totals: store.totals,
+    keepTotals(totals): void {
+      const { state, toldTo } = store.totals.completion;
+      const { completion } = totals;
+      store.setTotals(totals);
+      // That a tracker was told is known at once: whatever happens, it is not told a second time.
+      const isTold = completion.state !== state && completion.state === "told";
+      if (isTold || completion.toldTo.length > toldTo.length) store.save();
+    },
+  };
 }
 
 /** Has a person told of files that change behind our back. */

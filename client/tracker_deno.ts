@@ -10,11 +10,14 @@ import {
   MetricsServer,
   parseInfoHashes,
   parsePasskeys,
+  type SwarmStore,
   TrackerServer,
   type TrackerServerOptions,
 } from "@enjambre/tracker";
 import { getLogger } from "@logtape/logtape";
+import { TrackerCluster } from "./cluster_deno.ts";
 import type { TrackerCommand } from "./commands.ts";
+import { openStore } from "./store_deno.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure, EXIT_INTERRUPTED, usageFailure } from "./failure.ts";
 import type { Reporter } from "./reporter.ts";
@@ -28,7 +31,10 @@ export async function runTracker(
   command: TrackerCommand,
   { reporter, signal }: CommandContext,
 ): Promise<number> {
-  const server = makeServer(command, await readLists(command), await readTls(command), reporter);
+  const [lists, tls] = [await readLists(command), await readTls(command)];
+  await using cluster = await TrackerCluster.start(command, reporter);
+  await using store = await openStore(command, reporter);
+  const server = makeServer(command, lists, tls, { cluster, store }, reporter);
   const address = await server.listen();
   const metrics = new MetricsServer(server);
   const stopReading = readOnSignal(command, server, reporter);
@@ -37,8 +43,15 @@ export async function runTracker(
     if (command.metricsPort !== undefined) {
       metricsAddress = await metrics.listen(command.hostname, command.metricsPort);
     }
-    reporter.event("listening", { ...address, metricsPort: metricsAddress?.port ?? null });
+    reporter.event("listening", {
+      ...address,
+      metricsPort: metricsAddress?.port ?? null,
+      ...(cluster !== null && { cluster: cluster.address }),
+    });
     for (const line of linesOn(command, address, metricsAddress?.port ?? null)) reporter.say(line);
+    if (cluster !== null) {
+      reporter.say(`Other trackers of its cluster reach it at ${cluster.address}`);
+    }
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve());
@@ -56,6 +69,7 @@ function makeServer(
   command: TrackerCommand,
   lists: AccessLists,
   tls: TrackerServerOptions["tls"] | null,
+  { cluster, store }: { cluster: TrackerCluster | null; store: SwarmStore | null },
   reporter: Reporter,
 ): TrackerServer {
   const { hostname, port, workers, fullScrape, trustedProxies, trustedClients } = command;
@@ -75,6 +89,8 @@ function makeServer(
       trustedClients,
       lists,
       ...(udpPort !== null && { udpPort }),
+      ...(cluster !== null && { replica: cluster }),
+      ...(store !== null && { store }),
       ...(tls !== null && tls !== undefined && { tls }),
       ...(intervalSeconds !== undefined && { intervalSeconds }),
       ...(requestsPerSecond !== undefined && { requestsPerSecond }),

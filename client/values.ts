@@ -5,6 +5,7 @@
  */
 import { trackerUrl } from "@enjambre/metainfo";
 import type { PeerAddress } from "@enjambre/peerwire";
+import { parseStoreUrl } from "@enjambre/tracker";
 import { usageFailure } from "./failure.ts";
 
 /** The shortest piece that `create` makes: one block. */
@@ -49,6 +50,17 @@ export function readTrackerUrl(option: string, text: string): string {
       quoted(text)
     }; a tracker's URL is due, such as http://tracker.example:6969/announce`,
   );
+}
+
+/** Reads the URL of a tracker's store, which may hold a password and is not shown. */
+export function readStoreUrl(option: string, text: string): string {
+  try {
+    parseStoreUrl(text);
+    return text;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw usageFailure(`${option}: ${error.message}`);
+  }
 }
 
 /** Reads a host name or an address without port. */

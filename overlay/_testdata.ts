@@ -51,6 +51,7 @@ export function recordOf(differs: Partial<ProviderRecord> = {}): SignedRecord {
     sequence: 1000,
     ttlSeconds: 90,
     anchor: "",
+    note: "",
     ...differs,
   };
   return { ...record, signature: fakeSign(record.owner, signedBytes(record)) };

@@ -38,6 +38,11 @@ export interface Identity {
 export interface ConnectionSink {
   /** Both have greeted. */
   greeted(greeting: Greeting): void;
+  /**
+   * It greeted as one of this overlay, and has not shown that it shares our secret; where we have none: it hung up
+   * then without another word, as one does that has.
+   */
+  unproven(): void;
   /** A line came. */
   line(line: string): void;
   /** It sent what is no line of ours. */
@@ -64,6 +69,8 @@ export class Connection {
   #greeting: Greeting | null = null;
   #keyed: Keyed | null = null;
   #isGreeted = false;
+  /** Whether anything came after the greetings. */
+  #hasHeard = false;
   #isClosed = false;
   readonly #encoder = new TextEncoder();
   #waiting: string[] = [];
@@ -117,7 +124,10 @@ export class Connection {
       // It broke, or we closed it.
     } finally {
       clearTimeout(timer);
+      const isHungUp = !this.#isClosed && this.#isGreeted && !this.#hasHeard;
       this.close();
+      const isWithoutProof = this.#greeting !== null && !this.#isGreeted;
+      if (isWithoutProof || isHungUp && this.#identity.secret === "") this.#sink.unproven();
       this.#sink.closed();
     }
   }
@@ -146,6 +156,7 @@ export class Connection {
   }
 
   #handleLine(sealed: string): void {
+    this.#hasHeard = true;
     const line = this.#keyed === null ? sealed : this.#keyed.open(sealed);
     if (line === null) this.#sink.malformed();
     else this.#sink.line(line);

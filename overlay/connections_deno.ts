@@ -27,6 +27,10 @@ const ACCEPT_PAUSE_MS = 200;
 export interface ConnectionsSink {
   /** One that was made to us says where the other listens. */
   greeted(endpoint: string, address: string): void;
+  /** One that we made led back to ourselves. */
+  ourselves(address: string): void;
+  /** The other end, a host or the address that we dialled, has not shown that it shares our secret. */
+  unproven(from: string): void;
   /** A line came. */
   line(endpoint: string, line: string): void;
   /** What came is no line of ours. */
@@ -171,7 +175,9 @@ export class Connections {
     const connection = new Connection(tcp, role, this.#identity, {
       greeted: ({ address }) => {
         if (role === "listener") this.#sink.greeted(endpoint, address);
+        else if (address === this.#identity.address) this.#sink.ourselves(endpoint);
       },
+      unproven: () => this.#sink.unproven(host),
       line: (line) => this.#sink.line(endpoint, line),
       malformed: () => this.#sink.malformed(endpoint),
       stranger: (line) => this.#sink.stranger(line),

@@ -73,6 +73,7 @@ export class Intake {
   verified = 0;
   /** Records that did not get in for want of room, or came faster than their owner may speak. */
   refused = 0;
+  #hasDropped = false;
 
   /** Makes an intake for a map. */
   constructor(map: RecordMap, options: IntakeOptions, sink: IntakeSink) {
@@ -86,6 +87,13 @@ export class Intake {
     return this.#waiting.size === 0 ? Infinity : this.#nextPortionMs;
   }
 
+  /** Whether something was dropped since this was asked last, because too much waits. */
+  takeDropped(): boolean {
+    const hasDropped = this.#hasDropped;
+    this.#hasDropped = false;
+    return hasDropped;
+  }
+
   /** Takes a record that came. */
   offer(from: string, carried: Carried, way: Way, nowMs: number): void {
     const { record, beat } = carried;
@@ -93,6 +101,7 @@ export class Intake {
     if (this.#signatures.has(record.signature)) return;
     const queue = this.#waiting.get(from) ?? [];
     const isFull = queue.length >= WAITING_PER_SENDER_MAX || this.#signatures.size >= WAITING_MAX;
+    if (isFull) this.#hasDropped = true;
     if (isFull || !this.#ownerMay(record.owner, nowMs)) {
       this.refused++;
       return;

@@ -82,3 +82,11 @@ Deno.test("Intake.drop() forgets what a connection sent", () => {
   intake.work(0);
   assert(taken.length === 2 && taken.every((from) => from === "b"));
 });
+
+Deno.test("Intake says once that more came than may wait", () => {
+  const { intake } = intakeOf(true);
+  for (const carried of many(4096, ownerOf(1))) intake.offer("flood", carried, "push", 0);
+  assert(!intake.takeDropped());
+  for (const carried of many(4098, ownerOf(1))) intake.offer("flood", carried, "push", 0);
+  assertEquals([intake.takeDropped(), intake.takeDropped(), intake.refused], [true, false, 2]);
+});

@@ -6,6 +6,8 @@
 
 /** Members that a node remembers unless told otherwise: a random part of a large overlay, all of a small one. */
 export const MEMBERS_MAX = 256;
+/** And where each record is on so many nodes that were told: then all are to be known. Two megabytes. */
+export const MEMBERS_MAX_REPLICATED = 16_384;
 /** Members that are gone and may be back some day, as after a partition; one is tried now and then. */
 const GONE_MAX = 256;
 /** A part of the members, one in so many, may be hearsay that displaces others. */
@@ -52,11 +54,14 @@ export class Membership {
   #turns: string[] = [];
   /** Since when who is gone. */
   readonly #gone = new Map<string, number>();
+  /** Under which addresses we are known ourselves. */
+  readonly #own: Set<string>;
 
   /** Knows nobody but where to begin. */
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#max = options.membersMax ?? MEMBERS_MAX;
+    this.#own = new Set([options.ownAddress]);
     for (const address of options.bootstrap) this.#add(address, "hinted", -Infinity);
   }
 
@@ -85,9 +90,16 @@ export class Membership {
     return this.#members.get(address) ?? null;
   }
 
+  /** Notes that an address is another one of ours, and no member. */
+  addOwnAddress(address: string): void {
+    this.#own.add(address);
+    this.#members.delete(address);
+    this.#gone.delete(address);
+  }
+
   /** Notes that a member itself answered. @returns whether it was not known to be alive before */
   hear(address: string, nowMs: number): boolean {
-    if (address === this.#options.ownAddress) return false;
+    if (this.#own.has(address)) return false;
     const member = this.#members.get(address) ?? this.#add(address, "hinted", nowMs);
     const isNews = member.state !== "alive";
     member.state = "alive";
@@ -98,7 +110,7 @@ export class Membership {
 
   /** Takes somebody's word that there is such a member. @returns whether it is new to us */
   hint(address: string, nowMs: number): boolean {
-    if (address === this.#options.ownAddress || this.#members.has(address)) return false;
+    if (this.#own.has(address) || this.#members.has(address)) return false;
     const goneMs = this.#gone.get(address);
     if (goneMs !== undefined && nowMs < goneMs + GONE_MS) return false;
     this.#add(address, "hinted", nowMs);
@@ -141,7 +153,7 @@ export class Membership {
   /** One that was given up, or where to begin: how an overlay that fell apart finds itself again. */
   lost(): string | null {
     const begin = this.#options.bootstrap.filter((address) =>
-      !this.#members.has(address) && address !== this.#options.ownAddress
+      !this.#members.has(address) && !this.#own.has(address)
     );
     const choices = [...begin, ...this.#gone.keys()];
     return choices[Math.floor(this.#options.random() * choices.length)] ?? null;
@@ -164,7 +176,7 @@ export class Membership {
   #add(address: string, state: Member["state"], heardMs: number): Member {
     if (this.isFull) this.#evict();
     const member: Member = { address, state, heardMs };
-    if (address !== this.#options.ownAddress) this.#members.set(address, member);
+    if (!this.#own.has(address)) this.#members.set(address, member);
     return member;
   }
 

@@ -62,3 +62,14 @@ Deno.test("Membership never has ourselves", () => {
   assert(!membership.hint("me:1", 0) && !membership.hear("me:1", 0));
   assertEquals(membership.size, 0);
 });
+
+Deno.test("Membership: another address of ours is no member, whoever names it", () => {
+  const membership = membershipOf(["here:1", "there:1"]);
+  membership.addOwnAddress("here:1");
+  assertEquals([...membership.all()].map(({ address }) => address), ["there:1"]);
+  assert(!membership.hint("here:1", 0));
+  assert(!membership.hear("here:1", 0));
+  membership.remove("there:1", 0);
+  assertEquals(membership.lost(), "there:1");
+  assertEquals(membership.size, 0);
+});

@@ -22,12 +22,15 @@ export { type Announcement, type Signer } from "./own_records.ts";
 export {
   isAddress,
   LEFT_GONE,
+  NOTE_CHARACTERS_MAX,
   type ProviderRecord,
   RECORD_TTL_SECONDS,
   signedBytes,
   type SignedRecord,
+  TTL_SECONDS_MAX,
 } from "./record.ts";
 export {
+  type HeardRecord,
   type Provider,
   type ProviderChange,
   RecordMap,

@@ -8,7 +8,7 @@ import { packBeats } from "./beats.ts";
 import { Detector } from "./detector.ts";
 import { Intake, type Way } from "./intake.ts";
 import { LOOKUP_ASKED, Lookups, merged } from "./lookups.ts";
-import { Membership } from "./membership.ts";
+import { MEMBERS_MAX_REPLICATED, Membership } from "./membership.ts";
 import {
   type Carried,
   decodeMessage,
@@ -22,7 +22,7 @@ import { carriedOf, namesOf, Reconciler } from "./reconciler.ts";
 import { isHash, type SignedRecord } from "./record.ts";
 import { type Provider, RecordMap } from "./record_map.ts";
 import { Holders } from "./replication.ts";
-import { FEW_MEMBERS, Rounds, SAMPLE } from "./rounds.ts";
+import { MANY_MEMBERS, Rounds, SAMPLE } from "./rounds.ts";
 import { Rumors } from "./rumors.ts";
 import { type Offence, POINTS_MAX, Senders } from "./senders.ts";
 import { type NodeStatus, Traffic } from "./status.ts";
@@ -79,6 +79,8 @@ export class Node {
   #nowMs = 0;
   /** When an exchange last found nothing to fetch. */
   #inStepMs: number | null = null;
+  /** Whether the last exchange left something to fetch. */
+  #lacksMore = false;
 
   /** Makes a node, which does nothing before `start`. */
   constructor(options: NodeOptions, sink: NodeSink) {
@@ -92,7 +94,11 @@ export class Node {
     };
     this.#send = send;
     this.map = new RecordMap({ ...options, ownKey });
-    this.membership = new Membership({ ...options, ownAddress: options.address });
+    this.membership = new Membership({
+      ...(typeof options.replication === "number" && { membersMax: MEMBERS_MAX_REPLICATED }),
+      ...options,
+      ownAddress: options.address,
+    });
     this.#own = new OwnRecords(options.signer, options.hash, options.makeSecret);
     this.#intake = new Intake(this.map, { ...options, ownKey }, {
       taken: (carried, from, way) => this.#taken(carried, from, way),
@@ -112,6 +118,7 @@ export class Node {
       detector: this.#detector,
       holders: this.#holders,
       random: options.random,
+      isTrusted: options.isTrusted === true,
       send,
     });
   }
@@ -145,7 +152,7 @@ export class Node {
   handleTime(nowMs: number): void {
     this.#nowMs = nowMs;
     this.map.expire(nowMs);
-    this.#intake.work(nowMs);
+    this.#work(nowMs);
     this.#detector.handleTime(nowMs);
     this.#rumors.handleTime(nowMs);
     this.#lookups.handleTime(nowMs);
@@ -218,10 +225,18 @@ export class Node {
   handleGreeting(endpoint: string, address: string, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#senders.of(endpoint, nowMs).address = address;
-    const isNew = this.membership.get(address) === null;
+    if (this.membership.get(address) !== null || address === this.#options.address) return;
     this.#welcome([address]);
-    // It may say what it likes: whether it is there, its own answer tells.
-    if (isNew && this.membership.get(address) !== null) this.#detector.ping(address, nowMs);
+    // It may say what it likes: whether it is there, its own answer tells. Who shares our secret is asked also
+    // if it was gone a moment ago.
+    const { isTrusted = false } = this.#options;
+    if (isTrusted || this.membership.get(address) !== null) this.#detector.ping(address, nowMs);
+  }
+
+  /** Notes that a connection that we made to an address led back to us. */
+  handleOurselves(address: string): void {
+    this.membership.addOwnAddress(address);
+    this.#detector.hear(address);
   }
 
   /** Takes a line. */
@@ -236,7 +251,7 @@ export class Node {
       this.#detector.hear(from);
     }
     this.#dispatch(from, message);
-    this.#intake.work(nowMs);
+    this.#work(nowMs);
   }
 
   /** Notes that a connection brought what is no line at all. */
@@ -282,7 +297,7 @@ export class Node {
         return this.#handleSync(from, message);
       case "answer":
         this.#takeBeats(from, message.beats);
-        this.#welcome(message.members);
+        this.#learn(this.#welcome(message.members));
         if (this.#reconciler.handleAnswer(from, message, nowMs)) this.#ask(from);
         else if (message.buckets === "") this.#inStepMs = nowMs;
         return;
@@ -292,7 +307,8 @@ export class Node {
       case "want":
         return this.#reconciler.handleWant(from, message, nowMs);
       case "records":
-        if (message.more) this.#rounds.hasten(nowMs);
+        this.#lacksMore ||= message.more ||
+          this.#reconciler.isPartial && message.records.length > 0;
         return this.#offer(from, message.records, "records");
       case "push":
         return this.#offer(from, message.records, "push");
@@ -318,7 +334,7 @@ export class Node {
   #handleSync(from: string, sync: Message & { type: "sync" }): void {
     this.#welcome(sync.members);
     if (this.#reconciler.giveNews(from, sync, this.#nowMs)) this.#ask(from);
-    const few = sync.few ? FEW_MEMBERS : SAMPLE;
+    const few = sync.few ? MANY_MEMBERS : SAMPLE;
     this.#send(from, {
       type: "answer",
       ...this.#reconciler.answer(sync, this.#nowMs),
@@ -361,6 +377,17 @@ export class Node {
     this.#lookups.settle(id);
   }
 
+  /** Goes on with what came, and with the next exchange once it is worked off: what waits would come again. */
+  #work(nowMs: number): void {
+    this.#intake.work(nowMs);
+    if (this.#intake.nextDeadlineMs < Infinity) return;
+    // What was dropped in a flood is fetched at once, where it is no stranger's.
+    const hasDropped = this.#intake.takeDropped() && this.#options.isTrusted === true;
+    if (!this.#lacksMore && !hasDropped) return;
+    this.#lacksMore = false;
+    this.#rounds.hasten(nowMs);
+  }
+
   #offer(from: string, records: readonly Carried[], way: Way): void {
     const sender = this.#senders.of(from, this.#nowMs);
     const isAnswer = way === "records" && this.#nowMs < sender.askedUntilMs;
@@ -400,10 +427,24 @@ export class Node {
     this.#senders.of(from, this.#nowMs).askedUntilMs = this.#nowMs + ASKED_MS;
   }
 
-  /** Takes others' word that these are members; who is new is told on, while there is room for all. */
-  #welcome(addresses: readonly string[]): void {
+  /**
+   * Takes others' word that these are members; who is new is told on, while there is room for all.
+   *
+   * @returns whether any is new
+   */
+  #welcome(addresses: readonly string[]): boolean {
     const joined = addresses.filter((address) => this.membership.hint(address, this.#nowMs));
     if (!this.membership.isFull) this.#tellMembers(joined, []);
+    // Among few who trust each other, it is worth a ping to know at once who is there.
+    if (this.#options.isTrusted === true) {
+      for (const address of joined) this.#detector.ping(address, this.#nowMs);
+    }
+    return joined.length > 0;
+  }
+
+  /** Who knows all members knows who is to hold our records: those are told at once. */
+  #learn(hasNews: boolean): void {
+    if (this.#holders.isAllToBeKnown && this.#rounds.learn(hasNews, this.#nowMs)) this.#sayKept();
   }
 
   #tellMembers(joined: readonly string[], gone: readonly string[]): void {
@@ -427,12 +468,16 @@ export class Node {
     const chain = first === undefined ? null : this.map.beats.find(first.anchor, this.owner);
     if (beat === null || chain === null) return;
     this.map.beats.advance(chain, beat, this.#nowMs);
-    const { replicas } = this.#holders;
-    if (replicas !== null) this.#keepAtHolders(replicas, packBeats([chain]));
+    this.#sayKept();
   }
 
   /** With replication: tells those who hold our records that we hold to them. */
-  #keepAtHolders(replicas: number, beats: Uint8Array): void {
+  #sayKept(): void {
+    const { replicas } = this.#holders;
+    const [first] = this.#own.kept();
+    const chain = first === undefined ? null : this.map.beats.find(first.anchor, this.owner);
+    if (replicas === null || chain === null) return;
+    const beats = packBeats([chain]);
     const recordsOf = new Map<string, SignedRecord[]>();
     for (const record of this.#own.kept()) {
       for (const holder of this.#holders.othersOf(record.infoHash, replicas)) {

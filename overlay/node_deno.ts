@@ -11,7 +11,7 @@ import { merged } from "./lookups.ts";
 import { Node } from "./node.ts";
 import type { NodeOptions } from "./options.ts";
 import type { Announcement, Signer } from "./own_records.ts";
-import type { Provider, ProviderChange } from "./record_map.ts";
+import type { HeardRecord, Provider, ProviderChange } from "./record_map.ts";
 import { ROUND_MS } from "./rounds.ts";
 import type { NodeStatus } from "./status.ts";
 
@@ -31,6 +31,7 @@ export interface OverlayNodeOptions extends
       | "recordsMax"
       | "recordsPerOwnerMax"
       | "isTrusted"
+      | "onRecord"
     >
   > {
   /** The name or address under which others reach this node. */
@@ -45,6 +46,8 @@ export interface OverlayNodeOptions extends
   readonly secret?: string;
   /** Signs our records; default: a key for this run alone. See {@linkcode loadSigner}. */
   readonly signer?: Signer;
+  /** Is told of whoever greets as a member and has another secret, or none: its host, or the address we dialled. */
+  readonly onUnproven?: (from: string) => void;
   /** Whether the unsigned messages of old nodes are understood. */
   readonly compat?: boolean;
 }
@@ -119,6 +122,10 @@ export class OverlayNode {
     this.#connections = new Connections(tcp, { cluster, address, secret, isTrusted }, {
       greeted: (endpoint, address) =>
         this.#input((nowMs) => this.#node.handleGreeting(endpoint, address, nowMs)),
+      ourselves: (address) => this.#input(() => this.#node.handleOurselves(address)),
+      unproven: (from) => {
+        if (!this.#isClosed) options.onUnproven?.(from);
+      },
       line: (endpoint, line) =>
         this.#input((nowMs) => this.#node.handleLine(endpoint, line, nowMs)),
       malformed: (endpoint) => this.#input((nowMs) => this.#node.handleMalformed(endpoint, nowMs)),
@@ -139,6 +146,11 @@ export class OverlayNode {
   /** Where others reach this node. */
   get address(): string {
     return this.#node.status(performance.now()).address;
+  }
+
+  /** Our public key. */
+  get owner(): string {
+    return this.#node.owner;
   }
 
   /** Announces a provider, ourselves or one that we speak for; again when something of it changes. */
@@ -182,6 +194,14 @@ export class OverlayNode {
       const others = [...this.#listeners].some((other) => other.infoHash === infoHash);
       if (infoHash !== null && !others) this.#node.unwatch(infoHash);
     };
+  }
+
+  /**
+   * What all owners say under one slot of an info-hash, those who say that it left included; times are those of
+   * `performance.now`.
+   */
+  recordsIn(infoHash: string, slot: string): HeardRecord[] {
+    return this.#node.map.recordsIn(infoHash, slot);
   }
 
   /** How it is. */

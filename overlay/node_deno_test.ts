@@ -60,6 +60,29 @@ Deno.test("OverlayNode: a secret admits those who have it, and nobody else", asy
   for (const node of [one, friend, stranger, passerby, other]) await node.close();
 });
 
+for (const [ours, theirs] of [["x", "y"], ["", "y"], ["x", ""]] as const) {
+  const secrets = `we have ${ours === "" ? "no secret" : ours}, they ${theirs || "none"}`;
+  Deno.test(`OverlayNode: whom it dials in vain for the secret is told of, where ${secrets}`, async () => {
+    const one = listen({ secret: theirs });
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const other = listen({ secret: ours, bootstrap: [one.address], onUnproven: resolve });
+    assertEquals(await promise, one.address);
+    await Promise.all([one.close(), other.close()]);
+  });
+}
+
+Deno.test("OverlayNode: one that is given its own address among others does not take itself for a member", async () => {
+  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = free.addr;
+  free.close();
+  const other = listen();
+  const alias = `localhost:${port}`;
+  const node = listen({ port, listenOn: "0.0.0.0", bootstrap: [alias, other.address] });
+  while (node.members().length !== 1) await turn();
+  assertEquals(node.members()[0]?.address, other.address);
+  await Promise.all([node.close(), other.close()]);
+});
+
 Deno.test("OverlayNode: old nodes are understood in their mode, and their word stays here", async () => {
   const compat = listen({ compat: true });
   const modern = listen({ bootstrap: [compat.address] });

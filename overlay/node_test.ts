@@ -119,7 +119,7 @@ Deno.test("Node speaks for others by slot, each for its own time, as trackers do
   const zero = room.add(0);
   const tracker = room.add(1, { isTrusted: true });
   for (const [slot, ttlSeconds] of [["a", 600], ["b", 1200]] as const) {
-    const onBehalf = { slot, ttlSeconds };
+    const onBehalf = { slot, ttlSeconds, note: "" };
     tracker.announce({ ...announcement, address: `${slot}:1`, onBehalf }, room.nowMs, 0);
   }
   room.run(10_000);
@@ -209,4 +209,44 @@ Deno.test("Node refuses whoever forges, and is not refused for what others forge
   }
   assertEquals(addressesAt(room, zero), ["n1:6881"]);
   assertEquals(zero.status(room.nowMs).offences.forged, 2);
+});
+
+Deno.test("Node among those it trusts knows at once who is there, one that was gone too", () => {
+  const room = new Room();
+  const nodes = [0, 1, 2].map((index) => room.add(index, { isTrusted: true }));
+  room.run(100);
+  for (const node of nodes) assertEquals(node.status(room.nowMs).members.alive, 2);
+  room.nodes.delete("n2:1");
+  room.run(120_000);
+  assertEquals(nodes[0]!.membership.size, 1);
+  room.add(2, { isTrusted: true });
+  room.run(100);
+  for (const node of nodes.slice(0, 2)) assertEquals(node.status(room.nowMs).members.alive, 2);
+});
+
+Deno.test("Node fetches what it lacks of many records in one go, all of them or a few here and there", () => {
+  const room = new Room();
+  const one = room.add(0, { isTrusted: true });
+  const onBehalf = { slot: "a", ttlSeconds: 3600, note: "" };
+  const announce = (index: number) => {
+    const digits = index.toString(16).padStart(8, "0").split("").reverse().join("");
+    const infoHash = digits.repeat(5);
+    const announcement = { infoHash, peerId: infoHash, address: "h:1", left: 0, onBehalf };
+    one.announce(announcement, room.nowMs, 0);
+  };
+  for (let index = 0; index < 30_000; index++) announce(index);
+  room.run(1000);
+  const other = room.add(1, { isTrusted: true });
+  room.run(10_000);
+  assertEquals(other.map.size, 30_000);
+  // It hears nothing for a while.
+  room.nodes.delete("n1:1");
+  for (let index = 30_000; index < 31_500; index++) announce(index);
+  room.run(1000);
+  room.nodes.set("n1:1", other);
+  other.handleTime(room.nowMs);
+  // The first round, which is about a part of the records, and what follows from it.
+  room.run(11_000);
+  assertEquals(other.map.size, 31_500);
+  assertEquals(other.map.digests.root, one.map.digests.root);
 });

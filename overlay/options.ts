@@ -7,7 +7,7 @@
 import type { Hash } from "./beats.ts";
 import type { Verify } from "./intake.ts";
 import type { Signer } from "./own_records.ts";
-import type { ProviderChange } from "./record_map.ts";
+import type { HeardRecord, ProviderChange } from "./record_map.ts";
 
 /** How far records spread: to all nodes, to so many, or to all while there are fewer than 64. */
 export type Replication = "all" | "auto" | number;
@@ -30,7 +30,7 @@ export interface NodeOptions {
   readonly random: () => number;
   /** Default: `auto`. */
   readonly replication?: Replication;
-  /** See {@linkcode MEMBERS_MAX}. */
+  /** See {@linkcode MEMBERS_MAX}; where `replication` is a number, {@linkcode MEMBERS_MAX_REPLICATED}. */
   readonly membersMax?: number;
   /** See {@linkcode RECORDS_MAX}. */
   readonly recordsMax?: number;
@@ -43,4 +43,9 @@ export interface NodeOptions {
   readonly isTrusted?: boolean;
   /** Is told of every provider that comes, changes or goes; it does not call back into the node. */
   readonly onChange?: (change: ProviderChange) => void;
+  /**
+   * Is told of every record that is taken, also of providers that left, and of every one that expired; it may
+   * read the map.
+   */
+  readonly onRecord?: (heard: HeardRecord, isTaken: boolean) => void;
 }

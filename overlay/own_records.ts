@@ -36,9 +36,15 @@ export interface Announcement {
   /**
    * Set where the node speaks for somebody else, as a tracker does: what tells the provider apart from others
    * in the swarm, and how long the record lives. It is then announced anew by whoever is spoken for, and not
-   * kept alive by us.
+   * kept alive by us. With `left` {@linkcode LEFT_GONE} it tells that the provider left, whoever told of it
+   * before. A note is printable ASCII of up to {@linkcode NOTE_CHARACTERS_MAX} characters, for others who speak
+   * for somebody.
    */
-  readonly onBehalf?: { readonly slot: string; readonly ttlSeconds: number };
+  readonly onBehalf?: {
+    readonly slot: string;
+    readonly ttlSeconds: number;
+    readonly note: string;
+  };
 }
 
 /** Makes the records of one key. */
@@ -86,6 +92,7 @@ export class OwnRecords {
       slot: onBehalf?.slot ?? "",
       ttlSeconds: onBehalf?.ttlSeconds ?? RECORD_TTL_SECONDS,
       anchor: onBehalf === undefined ? this.#chain().anchor : "",
+      note: onBehalf?.note ?? "",
     }, wallMs);
     if (onBehalf === undefined) this.#kept.set(keyOf(record), record);
     return record;
@@ -139,7 +146,7 @@ export class OwnRecords {
 
   #sign(draft: Omit<ProviderRecord, "owner" | "sequence">, wallMs: number): SignedRecord {
     this.#sequence = Math.max(this.#sequence + 1, Math.floor(wallMs));
-    const { infoHash, slot, address, peerId, left, ttlSeconds, anchor } = draft;
+    const { infoHash, slot, address, peerId, left, ttlSeconds, anchor, note } = draft;
     const record: ProviderRecord = {
       infoHash,
       owner: this.#signer.owner,
@@ -150,6 +157,7 @@ export class OwnRecords {
       sequence: this.#sequence,
       ttlSeconds,
       anchor,
+      note,
     };
     return { ...record, signature: this.#signer.sign(signedBytes(record)) };
   }

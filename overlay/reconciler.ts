@@ -31,6 +31,11 @@ const SUMMARY_CHAINS_MAX = 11_000;
 const MARKS_MAX = 7000;
 /** Messages of records that an exchange may bring one side, of 64 KiB each. */
 const RECORD_MESSAGES_MAX = 8;
+/**
+ * Records that an exchange looks at for what one side lacks; where more differ it is about a part of them. Many
+ * more would hold up the event loop: they are sorted, and measured.
+ */
+const RECORDS_LOOKED_AT_MAX = 8000;
 /** Room in a message beside its records. */
 const ENVELOPE_CHARACTERS = 64;
 /** A record with less life left is not worth sending. */
@@ -55,6 +60,8 @@ export class Reconciler {
   readonly #map: RecordMap;
   readonly #send: Send;
   readonly #random: () => number;
+  /** Whether the last exchange that we opened was about a part of what differs. */
+  isPartial = false;
   /** Keys of the records that came last. */
   readonly #latest: string[] = [];
 
@@ -126,6 +133,7 @@ export class Reconciler {
     if (news.length > 0) {
       this.#send(from, { type: "beats", beats: packBeats(news.slice(0, BEATS_PER_MESSAGE)) });
     }
+    this.isPartial = false;
     if (answer.buckets === "") return false;
     const differing = this.#map.digests.differing(answer.buckets);
     const buckets: number[] = [];
@@ -134,7 +142,10 @@ export class Reconciler {
     for (let at = 0; at < differing.length; at++) {
       const bucket = differing[(first + at) % differing.length]!;
       const records = this.#map.digests.bucket(bucket);
-      if (marks.length + records.size > MARKS_MAX) break;
+      if (marks.length + records.size > MARKS_MAX) {
+        this.isPartial = true;
+        break;
+      }
       buckets.push(bucket);
       marks.push(...records.keys());
     }
@@ -148,7 +159,7 @@ export class Reconciler {
     const ours: Entry[] = [];
     for (const bucket of new Set(list.buckets)) {
       for (const [mark, entry] of this.#map.digests.bucket(bucket)) {
-        if (!theirs.delete(mark)) ours.push(entry);
+        if (!theirs.delete(mark) && ours.length < RECORDS_LOOKED_AT_MAX) ours.push(entry);
       }
     }
     if (!list.full) this.#sendRecords(from, ours, nowMs);
@@ -180,10 +191,10 @@ export class Reconciler {
     const carried = entries.sort((one, other) => other.heardMs - one.heardMs)
       .map((entry) => carriedOf(entry, nowMs))
       .filter(({ record, ageMs }) => 1000 * record.ttlSeconds - ageMs >= LIFE_MS_MIN);
-    const portions = portionsOf(carried);
-    const sent = portions.slice(0, RECORD_MESSAGES_MAX);
-    sent.forEach((records, at) => {
-      const more = at === sent.length - 1 && portions.length > sent.length;
+    const portions = portionsOf(carried, RECORD_MESSAGES_MAX);
+    const sent = portions.reduce((sum, records) => sum + records.length, 0);
+    portions.forEach((records, at) => {
+      const more = at === portions.length - 1 && sent < carried.length;
       this.#send(to, { type: "records", records, more });
     });
   }
@@ -194,13 +205,17 @@ export function carriedOf(entry: Entry, nowMs: number): Carried {
   return { record: entry.record, ageMs: nowMs - lastSeenMsOf(entry), beat: beatOf(entry) };
 }
 
-/** Cuts records into what one message each may hold. */
-export function portionsOf(records: readonly Carried[]): Carried[][] {
+/** Cuts records into what one message each may hold; those beyond `portionsMax` messages are left out. */
+export function portionsOf(
+  records: readonly Carried[],
+  portionsMax: number = Infinity,
+): Carried[][] {
   const portions: Carried[][] = [];
   let room = 0;
   for (const carried of records) {
     const length = lengthOf(carried);
     if (length > room) {
+      if (portions.length === portionsMax) break;
       portions.push([]);
       room = LINE_CHARACTERS_MAX - ENVELOPE_CHARACTERS;
     }

@@ -22,8 +22,14 @@ export const TTL_SECONDS_MAX = 7200;
 /** Longest `host:port`: a DNS name of 253 characters, the colon, five digits. */
 export const ADDRESS_CHARACTERS_MAX = 259;
 
-/** Longest `slot`: a peer id in hexadecimal, which is what a tracker puts there. */
+/** Longest `slot`: a peer id in hexadecimal; what tells a tracker's providers apart is shorter. */
 export const SLOT_CHARACTERS_MAX = 40;
+
+/**
+ * Longest `note`: what a tracker says of a peer besides: its key, a name of 253 characters, and which words of
+ * other trackers it knew.
+ */
+export const NOTE_CHARACTERS_MAX = 384;
 
 /** What the signed bytes begin with: no signature made for anything else, or another version, fits. */
 const DOMAIN = "enjambre/overlay/record/1";
@@ -51,6 +57,8 @@ export interface ProviderRecord {
    * base64url; "" for a record that lives its {@linkcode ttlSeconds} once.
    */
   readonly anchor: string;
+  /** What the owner says besides, which means nothing to the overlay: printable ASCII; "" for nothing. */
+  readonly note: string;
 }
 
 /** A record with its owner's word for it. */
@@ -70,14 +78,16 @@ const encoder = new TextEncoder();
  * The bytes that the owner signs.
  *
  * **Shape**: ten lines of ASCII, joined by `\n` with none at the end: `enjambre/overlay/record/1`,
- * info-hash, owner, slot, address, peer id, left, sequence, ttl, anchor; numbers in decimal. No field can
- * hold a line end, so no two records have the same bytes.
+ * info-hash, owner, slot, address, peer id, left, sequence, ttl, anchor; numbers in decimal. Where there is a
+ * note, it is the eleventh. No field can hold a line end, so no two records have the same bytes.
  */
 export function signedBytes(record: ProviderRecord): Uint8Array<ArrayBuffer> {
   const { infoHash, owner, slot, address, peerId, left, sequence, ttlSeconds, anchor } = record;
-  return encoder.encode(
-    [DOMAIN, infoHash, owner, slot, address, peerId, left, sequence, ttlSeconds, anchor].join("\n"),
-  );
+  const lines = [
+    ...[DOMAIN, infoHash, owner, slot, address, peerId, left, sequence, ttlSeconds, anchor],
+  ];
+  if (record.note !== "") lines.push(record.note);
+  return encoder.encode(lines.join("\n"));
 }
 
 /**
@@ -134,6 +144,8 @@ export interface WireRecord {
   ttl: number;
   /** The anchor; left out where it is "". */
   anchor?: string;
+  /** The note; left out where it is "". */
+  note?: string;
   /** The signature. */
   sig: string;
 }
@@ -150,6 +162,7 @@ export function toWire(record: SignedRecord): WireRecord {
     seq: record.sequence,
     ttl: record.ttlSeconds,
     ...(record.anchor !== "" && { anchor: record.anchor }),
+    ...(record.note !== "" && { note: record.note }),
     sig: record.signature,
   };
 }
@@ -161,16 +174,17 @@ export function toWire(record: SignedRecord): WireRecord {
  */
 export function fromWire(value: unknown): SignedRecord | null {
   if (typeof value !== "object" || value === null) return null;
-  const { infoHash, key, slot = "", addr, peerId, left, seq, ttl, anchor = "", sig } =
-    value as Partial<
-      Record<keyof WireRecord, unknown>
-    >;
+  const fields = value as Partial<Record<keyof WireRecord, unknown>>;
+  const { infoHash, key, slot = "", addr, peerId, left, seq, ttl, anchor = "", note = "", sig } =
+    fields;
   if (!isHash(infoHash) || !isHash(peerId) || !isPublicKey(key) || !isAddress(addr)) return null;
   if (!isInteger(left, LEFT_GONE, Number.MAX_SAFE_INTEGER)) return null;
   if (!isInteger(seq, 0, Number.MAX_SAFE_INTEGER - 1)) return null;
   if (!isInteger(ttl, TTL_SECONDS_MIN, TTL_SECONDS_MAX)) return null;
   if (typeof slot !== "string" || !/^[\w-]{0,40}$/.test(slot)) return null;
   if (typeof anchor !== "string" || !/^(?:[\w-]{21}[AQgw])?$/.test(anchor)) return null;
+  if (typeof note !== "string" || note.length > NOTE_CHARACTERS_MAX) return null;
+  if (!/^[ -~]*$/.test(note)) return null;
   if (typeof sig !== "string" || !/^[\w-]{85}[AQgw]$/.test(sig)) return null;
   return {
     infoHash,
@@ -182,6 +196,7 @@ export function fromWire(value: unknown): SignedRecord | null {
     sequence: seq,
     ttlSeconds: ttl,
     anchor,
+    note,
     signature: sig,
   };
 }

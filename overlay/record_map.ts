@@ -65,6 +65,14 @@ export interface Entry {
   readonly chain: Chain | null;
 }
 
+/** A record and when its owner was last heard of, by our clock. */
+export interface HeardRecord {
+  /** The record. */
+  readonly record: SignedRecord;
+  /** When. */
+  readonly heardMs: number;
+}
+
 /** What a {@linkcode RecordMap} is made from. */
 export interface RecordMapOptions {
   /** SHA-256. */
@@ -79,6 +87,11 @@ export interface RecordMapOptions {
   readonly recordsPerOwnerMax?: number;
   /** Is told of every provider that comes, changes or goes. It does not call back into the map. */
   readonly onChange?: (change: ProviderChange) => void;
+  /**
+   * Is told of every record that is taken, those of providers that left too, and (`isTaken` false) of every one
+   * that expired. It may read the map and does not change it.
+   */
+  readonly onRecord?: (heard: HeardRecord, isTaken: boolean) => void;
 }
 
 interface Ghost {
@@ -233,6 +246,22 @@ export class RecordMap {
     return this.#byInfoHash.get(infoHash) ?? [];
   }
 
+  /**
+   * What all owners say under one slot of an info-hash, those who say that it left included.
+   *
+   * **Cost**: linear in the owners that have any record.
+   */
+  recordsIn(infoHash: string, slot: string): HeardRecord[] {
+    const records: HeardRecord[] = [];
+    for (const owner of this.#byOwner.keys()) {
+      const entry = this.#entries.get(infoHash + owner + slot);
+      if (entry !== undefined) {
+        records.push({ record: entry.record, heardMs: lastSeenMsOf(entry) });
+      }
+    }
+    return records;
+  }
+
   /** The info-hashes of which we know a record. */
   infoHashes(): Iterable<string> {
     return this.#byInfoHash.keys();
@@ -258,6 +287,7 @@ export class RecordMap {
     const was = present !== null && isProvider(present, nowMs);
     if (record.left !== LEFT_GONE) this.#tell(was ? "changed" : "added", entry);
     else if (was) this.#tell("removed", present);
+    this.#options.onRecord?.({ record, heardMs }, true);
   }
 
   #remove(key: string, entry: Entry): void {
@@ -276,6 +306,8 @@ export class RecordMap {
     this.#ghosts.set(key, { sequence: entry.record.sequence, counter, untilMs: nowMs + GHOST_MS });
     if (this.#ghosts.size > GHOSTS_MAX) this.#ghosts.delete(this.#ghosts.keys().next().value!);
     if (entry.record.left !== LEFT_GONE) this.#tell("removed", entry);
+    const { record } = entry;
+    this.#options.onRecord?.({ record, heardMs: lastSeenMsOf(entry) }, false);
   }
 
   /**

@@ -222,3 +222,33 @@ Deno.test("RecordMap: a million swarms of one owner leave room for as many as on
   assertEquals(map.size, 10);
   assert(map.get((991).toString(16).padStart(40, "0") + ownerOf(1)) !== null);
 });
+
+Deno.test("RecordMap.recordsIn() gives what all owners say under a slot, and when that was", () => {
+  const map = mapOf();
+  const one = recordOf({ slot: "a" });
+  const gone = recordOf({ slot: "a", owner: ownerOf(2), left: LEFT_GONE });
+  map.merge(one, null, 5000, 10_000);
+  map.merge(gone, null, 0, 20_000);
+  map.merge(recordOf({ slot: "b" }), null, 0, 0);
+  map.merge(recordOf({ slot: "a", infoHash: infoHashOf(3) }), null, 0, 0);
+  assertEquals(map.recordsIn(one.infoHash, "a"), [
+    { record: one, heardMs: 5000 },
+    { record: gone, heardMs: 20_000 },
+  ]);
+  assertEquals(map.recordsIn(one.infoHash, "c"), []);
+});
+
+Deno.test("RecordMap tells of every record that it takes, leaves too, and of every one that expires", () => {
+  const told: string[] = [];
+  const map = mapOf({
+    onRecord: ({ record: { left, sequence }, heardMs }, isTaken) =>
+      told.push(`${isTaken ? "took" : "expired"} ${sequence} ${left} ${heardMs}`),
+  });
+  map.merge(recordOf({ sequence: 5, left: LEFT_GONE }), null, 1000, 2000);
+  map.merge(recordOf({ sequence: 4 }), null, 0, 3000);
+  map.merge(recordOf({ sequence: 6, left: 7 }), null, 0, 4000);
+  map.merge(recordOf({ sequence: 6, left: 7 }), null, 0, 5000);
+  map.expire(93_000);
+  map.expire(95_000);
+  assertEquals(told, ["took 5 -1 1000", "took 6 7 4000", "expired 6 7 4000"]);
+});

@@ -7,6 +7,7 @@ Deno.test("fromWire() reads what toWire() wrote", () => {
   const records = [
     recordOf(),
     recordOf({ left: LEFT_GONE, slot: "x_Y-9", address: "[2001:db8::1]:6881" }),
+    recordOf({ note: "1z|c|a_name.example|x".padEnd(384, "~") }),
     recordOf({ anchor: "A".repeat(22), sequence: Number.MAX_SAFE_INTEGER - 1, ttlSeconds: 7200 }),
   ];
   for (const record of records) {
@@ -24,6 +25,7 @@ const wrong: [string, unknown[]][] = [
   ["seq", [-1, 1.5, 2 ** 53, NaN]],
   ["ttl", [9, 7201, "90"]],
   ["slot", ["a b", "x".repeat(41), 7]],
+  ["note", ["a\n", "\x7f", "é", "x".repeat(385), 7]],
   ["anchor", ["A", "A".repeat(21) + "B", 7]],
   ["sig", ["", "A".repeat(85) + "B", "A".repeat(87), undefined]],
 ];
@@ -42,7 +44,7 @@ Deno.test("fromWire() takes any JSON value without throwing", () => {
   fc.assert(fc.property(fc.jsonValue(), (value) => void fromWire(value)));
 });
 
-Deno.test("signedBytes() are the ten lines that the documentation says", () => {
+Deno.test("signedBytes() are the ten lines that the documentation says, or eleven with a note", () => {
   assertEquals(
     new TextDecoder().decode(signedBytes(recordOf())).split("\n").filter((_, at) => at !== 2),
     [
@@ -57,6 +59,8 @@ Deno.test("signedBytes() are the ten lines that the documentation says", () => {
       "",
     ],
   );
+  const text = (note: string) => new TextDecoder().decode(signedBytes(recordOf({ note })));
+  assertEquals(text("a note"), `${text("")}\na note`);
 });
 
 Deno.test("compareRecords() is an order: by sequence, then by signature", () => {

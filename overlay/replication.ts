@@ -79,6 +79,11 @@ export class Holders {
     return isAll ? null : REPLICAS;
   }
 
+  /** Whether all members are to be known: holders are found among them, now or once there are more of them. */
+  get isAllToBeKnown(): boolean {
+    return this.#replication !== "all";
+  }
+
   /** The nodes that an info-hash is nearest to; we are not told of ourselves, though we may be one of them. */
   othersOf(infoHash: string, count: number): string[] {
     const addresses = [this.#ownAddress];

@@ -13,14 +13,18 @@ import type { Holders } from "./replication.ts";
 export const ROUND_MS = 8000;
 /** Members that each message of an exchange names. */
 export const SAMPLE = 2;
-/** Members below which a node asks for more of them, and gets so many. */
-export const FEW_MEMBERS = 32;
+/** Members below which a node asks for more of them. */
+const FEW_MEMBERS = 32;
+/** Members that it is told of then, and while it learns of all: as many as a message may name. */
+export const MANY_MEMBERS = 64;
 /** Others that a round's exchange is tried with when one does not answer. */
 const TRIES = 4;
 /** Rounds after which one that was lost, or where we began, is tried again. */
 const LOST_EVERY_ROUNDS = 4;
-/** Pause before the next exchange while there is more to fetch. */
+/** Pause before the next exchange while there is more to fetch: a connection brings no more in a second. */
 const SOON_MS = 200;
+/** The same among those who do not limit each other: as long as the rest of the last exchange may take. */
+const SOON_TRUSTED_MS = 50;
 
 /** What rounds are made from. */
 export interface RoundsParts {
@@ -29,6 +33,7 @@ export interface RoundsParts {
   readonly detector: Detector;
   readonly holders: Holders;
   readonly random: () => number;
+  readonly isTrusted: boolean;
   readonly send: Send;
 }
 
@@ -36,6 +41,7 @@ export interface RoundsParts {
 export class Rounds {
   readonly #parts: RoundsParts;
   #tries = 0;
+  #isLearning = false;
   #roundMs = Infinity;
   #soonMs = Infinity;
   /** Rounds so far. */
@@ -64,7 +70,19 @@ export class Rounds {
 
   /** Has the next exchange follow at once: there is more to fetch. */
   hasten(nowMs: number): void {
-    this.#soonMs = Math.min(this.#soonMs, nowMs + SOON_MS);
+    const pauseMs = this.#parts.isTrusted ? SOON_TRUSTED_MS : SOON_MS;
+    this.#soonMs = Math.min(this.#soonMs, nowMs + pauseMs);
+  }
+
+  /**
+   * Notes whether an answer named members that were new, where all are to be known: then more are asked for at
+   * once, until one names none. @returns whether that is so now
+   */
+  learn(hasNews: boolean, nowMs: number): boolean {
+    const wasLearning = this.#isLearning;
+    this.#isLearning = hasNews && !this.#parts.membership.isFull;
+    if (this.#isLearning) this.hasten(nowMs);
+    return wasLearning && !this.#isLearning;
   }
 
   /** Tries another member where one did not answer. */
@@ -106,7 +124,7 @@ export class Rounds {
       type: "sync",
       ...reconciler.opening(holders.replicas !== null, nowMs),
       members: membership.sample(SAMPLE, address),
-      few: membership.size < FEW_MEMBERS && !membership.isFull,
+      few: this.#isLearning || (membership.size < FEW_MEMBERS && !membership.isFull),
     });
     detector.expect(address, nowMs);
   }

@@ -79,12 +79,14 @@ export interface PeerOptions {
   readonly idByte?: number;
   /** Where it is; where absent, a host of its own for each id, and a port of its own for each connection. */
   readonly address?: PeerAddress;
+  /** What its socket says; that of `address` where absent. */
+  readonly host?: string;
 }
 
 /** A piece that the manager wants stored. */
 export interface StoreOrder {
   readonly piece: number;
-  readonly data: Uint8Array<ArrayBuffer>;
+  readonly data: Uint8Array;
 }
 
 /** A range that the manager wants read. */
@@ -150,6 +152,7 @@ export class TestSwarm {
     const arrival: Arrival = {
       address: options.address ??
         { host: `192.0.2.${options.idByte ?? number}`, port: 40_000 + number },
+      ...(options.host !== undefined && { host: options.host }),
       peerId: new Uint8Array(20).fill(options.idByte ?? number),
       isIncoming: options.isIncoming ?? true,
       isFast: options.isFast ?? true,

@@ -84,7 +84,7 @@ export class Admission {
   judge(arrival: Arrival, nowMs: number): Verdict {
     const key = keyOf(arrival.peerId);
     if (key === this.#ownKey) return { refusal: "self" };
-    const { host } = arrival.address;
+    const host = hostOf(arrival);
     const hostKey = hostKeyOf(host);
     const name = nameOf(key, hostKey);
     if (this.#banned.has(name) || this.#isHostBanned(host, hostKey)) return { refusal: "banned" };
@@ -152,7 +152,7 @@ export class Admission {
   }
 
   #judgePlace(arrival: Arrival, hostKey: string, nowMs: number): Verdict {
-    const { host } = arrival.address;
+    const host = hostOf(arrival);
     const freeCount = this.#connectionsMax - this.#connections.size;
     if (freeCount <= 0) {
       const query = { newcomer: arrival.address, self: this.ownAddress, nowMs };
@@ -172,6 +172,11 @@ export class Admission {
     }
     return count;
   }
+}
+
+/** Where an arrival is: what the socket says, where that is known. */
+function hostOf({ host, address }: Arrival): string {
+  return host ?? address.host;
 }
 
 /** A peer id as text. */

@@ -36,6 +36,16 @@ Deno.test("Manager takes a peer whose id another host uses, and keeps both", () 
   assertEquals(swarm.tryJoin({ idByte: 7, address: at("198.51.100.1", 7000) }), "duplicate");
 });
 
+Deno.test("Manager knows a peer by its socket's address, whatever name was dialled", () => {
+  const swarm = swarmOf();
+  swarm.join({ idByte: 7, isIncoming: false, address: at("192.0.2.7") });
+  const named = { idByte: 7, isIncoming: false, host: "::ffff:192.0.2.7" };
+  assertEquals(swarm.tryJoin({ ...named, address: at("client7") }), "duplicate");
+  // The name of another host, where somebody uses the same id.
+  const other = swarm.tryJoin({ ...named, address: at("client8"), host: "192.0.2.8" });
+  assertEquals(outcomeOf(other), "taken");
+});
+
 Deno.test("Manager bans who lies under somebody's id, and not whose id it is", () => {
   const swarm = swarmOf();
   const honest = swarm.join({ idByte: 7, address: at("192.0.2.7"), has: "xxxx" });

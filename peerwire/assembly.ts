@@ -18,11 +18,20 @@ export interface PartialPiece {
   /** Which blocks are here. **Shape**: one bit for each block, bit 0 is the high bit of byte 0. */
   readonly received: Uint8Array;
   /** Exactly one piece long; what is not here means nothing. */
-  readonly data: Uint8Array<ArrayBuffer>;
+  readonly data: Uint8Array;
 }
 
 /** What became of a piece: stored, not what the torrent says it is, or not storable now. */
 export type StoreOutcome = "stored" | "corrupt" | "failed";
+
+/**
+ * Bytes of pieces that may be on their way to the disk before another is begun. While they wait there, more of them
+ * make nothing quicker, and push one another out of the processor's cache (docs/performance.md).
+ */
+const STORING_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Pieces that may be on their way to the disk whatever their length: one being written, one being hashed. */
+const STORING_PIECES_MIN = 2;
 
 /** In place of a connection's id: whoever sent a block in an earlier run is not known any more. */
 const EARLIER_RUN = -1;
@@ -48,7 +57,7 @@ export interface AssemblyOptions {
 /** What is on its way from a buffer to the disk. */
 interface PieceAtStore {
   readonly begun: BegunPiece;
-  readonly buffer: Uint8Array<ArrayBuffer>;
+  readonly buffer: Uint8Array;
 }
 
 /**
@@ -63,8 +72,9 @@ export class Assembly {
   readonly #identityOf: (connectionId: number) => string;
   readonly #pool: PiecePool;
   readonly #suspects: Suspects;
-  readonly #buffers = new Map<number, Uint8Array<ArrayBuffer>>();
+  readonly #buffers = new Map<number, Uint8Array>();
   readonly #storing = new Map<number, PieceAtStore>();
+  readonly #storingMax: number;
 
   constructor(options: AssemblyOptions) {
     this.#geometry = options.geometry;
@@ -74,6 +84,8 @@ export class Assembly {
     this.#identityOf = options.identityOf;
     this.#pool = new PiecePool(options.geometry.pieceLength, options.memoryBytes);
     this.#suspects = new Suspects({ random: options.random });
+    const { pieceLength } = options.geometry;
+    this.#storingMax = Math.max(STORING_PIECES_MIN, Math.floor(STORING_BYTES_MAX / pieceLength));
   }
 
   /** The pieces that are being verified and stored. */
@@ -104,18 +116,11 @@ export class Assembly {
   /**
    * Begins a piece that `connection` is about to be asked for, in the buffer of one that nobody sends if need be.
    *
-   * @returns null where there is no memory
+   * @returns null where there is no memory, or the store lags behind
    */
   begin(piece: number, connection: number, nowMs: number): BegunPiece | null {
-    const buffer = this.#pool.acquire() ?? this.#abandonOne();
-    if (buffer === null) return null;
-    this.#picker.begin(piece);
-    this.#buffers.set(piece, buffer);
-    const data = buffer.subarray(0, this.#geometry.pieceBytes(piece));
-    const begun = this.#table.begin(piece, data);
-    begun.progressAtMs = nowMs;
-    if (this.#suspects.has(piece)) begun.soleConnection = connection;
-    return begun;
+    if (this.#storing.size >= this.#storingMax) return null;
+    return this.#begin(piece, connection, nowMs);
   }
 
   /**
@@ -126,7 +131,7 @@ export class Assembly {
   restore(partial: PartialPiece, nowMs: number): BegunPiece | null {
     const { piece, received, data } = partial;
     if (!this.#picker.isCandidate(piece)) return null;
-    const begun = this.begin(piece, EARLIER_RUN, nowMs);
+    const begun = this.#begin(piece, EARLIER_RUN, nowMs);
     if (begun === null) return null;
     begun.data.set(data);
     for (let block = 0; block < begun.blockCount; block++) {
@@ -179,6 +184,18 @@ export class Assembly {
     this.#pool.trim();
   }
 
+  #begin(piece: number, connection: number, nowMs: number): BegunPiece | null {
+    const buffer = this.#pool.acquire() ?? this.#abandonOne();
+    if (buffer === null) return null;
+    this.#picker.begin(piece);
+    this.#buffers.set(piece, buffer);
+    const data = buffer.subarray(0, this.#geometry.pieceBytes(piece));
+    const begun = this.#table.begin(piece, data);
+    begun.progressAtMs = nowMs;
+    if (this.#suspects.has(piece)) begun.soleConnection = connection;
+    return begun;
+  }
+
   #judge(begun: BegunPiece, outcome: StoreOutcome): string[] {
     const { piece, data, senders } = begun;
     if (outcome === "stored") return this.#suspects.handleVerified(piece, data, BLOCK_BYTES);
@@ -189,7 +206,7 @@ export class Assembly {
   }
 
   /** Frees the buffer of a begun piece that nobody is asked for a block of; null where there is none. */
-  #abandonOne(): Uint8Array<ArrayBuffer> | null {
+  #abandonOne(): Uint8Array | null {
     let least: BegunPiece | null = null;
     for (const begun of this.#table.withMissing) {
       if (begun.missing + begun.received < begun.blockCount) continue;

@@ -119,3 +119,29 @@ Deno.test("Assembly restores nothing that is not wanted, or that there is no mem
   swarm.table.ask(swarm.peers[1]!, swarm.table.piece(1)!, 1, 0);
   assertEquals(swarm.assembly.restore(partial(3), 0), null);
 });
+
+Deno.test("Assembly begins nothing while the store lags behind, and goes on with what an earlier run began", () => {
+  const pieceLength = 8 * 1024 * 1024; // two of them may be on their way to the disk
+  const geometry = geometryOf(pieceLength, 4 * pieceLength);
+  const picker = new Picker({ pieceCount: 4, random: () => 0.5 });
+  const table = new RequestTable(geometry, { cancel() {}, recovered() {} });
+  const assembly = new Assembly({
+    geometry,
+    memoryBytes: 8 * pieceLength,
+    picker,
+    table,
+    stats: new SwarmStats(),
+    random: () => 0.5,
+    identityOf: (id) => `peer ${id}`,
+  });
+  for (const piece of [0, 1]) assembly.complete(assembly.begin(piece, 0, 0)!);
+  assertEquals(assembly.begin(2, 0, 0), null);
+  assertEquals(picker.isCandidate(2), true);
+  const received = new Uint8Array(pieceLength / BLOCK_BYTES / 8);
+  assert(
+    assembly.restore({ piece: 3, received, data: new Uint8Array(pieceLength) }, 0) !== null,
+    "what was fetched is not thrown away",
+  );
+  assembly.settle(0, "stored");
+  assert(assembly.begin(2, 0, 0) !== null);
+});

@@ -91,6 +91,8 @@ export interface ConnectionOptions {
   readonly peerId: Uint8Array;
   /** Where the peer is, `host:port`: what was dialled, or what the socket says. */
   readonly address: string;
+  /** The IP address of its host, where `address` may have a name. */
+  readonly host?: string | undefined;
   /** Whether the peer dialled us. */
   readonly isIncoming: boolean;
   /** Whether both sides agreed to BEP 6. */
@@ -206,7 +208,7 @@ export class Connection implements MessageHandler {
     this.id = options.id;
     this.peerId = options.peerId;
     this.address = options.address;
-    this.hostKey = hostKeyOf(addressOf(options.address).host);
+    this.hostKey = hostKeyOf(options.host ?? addressOf(options.address).host);
     this.isIncoming = options.isIncoming;
     this.isFast = options.isFast;
     this.isExtended = options.isExtended;

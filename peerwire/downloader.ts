@@ -28,7 +28,7 @@ export interface DownloaderSink {
   /** Messages for `connection` were written. */
   touch(connection: Connection): void;
   /** Verify this piece and store it, then call {@linkcode Downloader.handleStored}; `data` is borrowed until then. */
-  storePiece(piece: number, data: Uint8Array<ArrayBuffer>): void;
+  storePiece(piece: number, data: Uint8Array): void;
   /** The same text for the same peer, also after its connection is over. */
   identityOf(connectionId: number): string;
   /** This peer sent data that fails its hash, and is to be banned. */

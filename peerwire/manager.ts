@@ -18,7 +18,12 @@ import type { Arrival, CloseReason, ManagerOptions, ManagerSink } from "./manage
 import { formatAddress, type PeerAddress, PeerBook } from "./peer_book.ts";
 import { adaptPipeline } from "./pipeline.ts";
 import { Serving } from "./serving.ts";
-import { describeSwarm, type SwarmStatistics } from "./statistics.ts";
+import {
+  describePeers,
+  describeSwarm,
+  type SwarmStatistics,
+  type SwarmSummary,
+} from "./statistics.ts";
 import { SwarmStats } from "./stats.ts";
 import { Uploader } from "./uploader.ts";
 
@@ -186,11 +191,15 @@ export class Manager {
     this.#drain(nowMs);
   }
 
-  /** What the swarm looks like now. **Cost**: O(pieces + connections). */
+  /** What the swarm and each of its peers look like now. **Cost**: O(pieces + connections). */
   statistics(nowMs: number): SwarmStatistics {
-    const { stats } = this;
+    return { ...this.summary(), peers: describePeers(this.#connections.values(), nowMs) };
+  }
+
+  /** What the swarm as a whole looks like now. **Cost**: O(pieces + connections), and nothing is made for a connection. */
+  summary(): SwarmSummary {
     const { picker } = this.#downloader;
-    return describeSwarm(stats, this.#have, picker, this.#connections.values(), nowMs);
+    return describeSwarm(this.stats, this.#have, picker, this.#connections.values());
   }
 
   /** Goes on with pieces that an earlier run began. **Ownership**: copied. */
@@ -261,6 +270,7 @@ export class Manager {
       geometry: this.#options.geometry,
       peerId: arrival.peerId,
       address,
+      host: arrival.host,
       isIncoming: arrival.isIncoming,
       isFast: arrival.isFast,
       isExtended: arrival.isExtended,
@@ -273,6 +283,7 @@ export class Manager {
     const { listenPort, version } = this.#options;
     if (connection.isExtended) connection.sendExtensionHandshake(listenPort, version);
     this.#serving.greet(connection);
+    this.#dial(nowMs); // one dial less is under way
     this.#drain(nowMs);
     return connection;
   }
@@ -314,7 +325,8 @@ export class Manager {
       this.stats.addStored(this.#have.count, this.#have.length, nowMs);
       for (const connection of this.#connections.values()) {
         connection.writer.have(piece);
-        this.#touch(connection);
+        // A seed wants nothing: it hears of it with its next message, or with the next tick. hot: bench/leech.ts, `peers`
+        if (!connection.has.isFull) this.#touch(connection);
         this.#interest.handleStored(connection, piece);
       }
       this.#sink.pieceDone(piece);
@@ -420,10 +432,8 @@ export class Manager {
     if (nowMs - connection.lastReceivedAtMs >= SILENCE_MS_MAX) {
       return this.#close(connection, "silent", "nothing came for three minutes", nowMs);
     }
-    if (nowMs - connection.lastSentAtMs >= KEEP_ALIVE_MS) {
-      connection.writer.keepAlive();
-      this.#touch(connection);
-    }
+    if (nowMs - connection.lastSentAtMs >= KEEP_ALIVE_MS) connection.writer.keepAlive();
+    if (connection.writer.pendingBytes > 0) this.#touch(connection);
   }
 
   #ban(identity: string, nowMs: number): void {

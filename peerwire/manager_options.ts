@@ -35,7 +35,7 @@ export interface ManagerSink {
   /** Connect to this peer; then {@linkcode Manager.attach} or {@linkcode Manager.handleDialFailed}. */
   dial(address: PeerAddress): void;
   /** Verify and store a piece; then {@linkcode Manager.handleStored}. `data` is borrowed until then. */
-  storePiece(piece: number, data: Uint8Array<ArrayBuffer>): void;
+  storePiece(piece: number, data: Uint8Array): void;
   /** Read a verified range; then {@linkcode Manager.handleRead} with `key`. `target` is borrowed until then. */
   readSpan(key: number, piece: number, begin: number, target: Uint8Array<ArrayBuffer>): void;
   /** A piece is verified and stored. */
@@ -78,6 +78,8 @@ export interface ManagerOptions {
 export interface Arrival {
   /** Where the peer is: for a dialled peer, what was dialled. */
   readonly address: PeerAddress;
+  /** The IP address of its host, where `address` may have a name, under which others know it too. */
+  readonly host?: string;
   /** What the peer said its id is, 20 bytes. */
   readonly peerId: Uint8Array;
   /** Whether the peer dialled us. */

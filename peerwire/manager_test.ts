@@ -265,6 +265,14 @@ Deno.test("Manager dials no more than 16 at once, and no more than it has room f
   assertEquals([small.dials.length, small.manager.wantsPeers], [2, false]);
 });
 
+Deno.test("Manager dials the next when a dial led to a connection, and not only with the next tick", () => {
+  const addresses = Array.from({ length: 50 }, (_, i) => ({ host: `192.0.2.${i}`, port: 6881 }));
+  const swarm = swarmOf(2);
+  swarm.manager.addPeers(addresses, swarm.nowMs);
+  swarm.join({ isIncoming: false, address: swarm.dials[0]! });
+  assertEquals(swarm.dials.length, 17);
+});
+
 Deno.test("Manager dials a peer that could not be reached again after 10, then 20 seconds", () => {
   const swarm = swarmOf(2);
   const address = { host: "peer.example", port: 1 };
@@ -412,4 +420,16 @@ Deno.test("Manager closes a connection of no use when all places are taken and o
   swarm.pass(20 * SECOND);
   assertEquals([useless.closed?.reason, useful.closed], ["useless", null]);
   assertEquals(swarm.dials.length, 1);
+});
+
+Deno.test("Manager tells a seed of a stored piece with its next message, or with the next tick, and others at once", () => {
+  const swarm = swarmOf(2);
+  const seed = swarm.join({ has: "xx", unchokes: true });
+  const leecher = swarm.join({ has: "--" });
+  seed.answer(seed.heardOf("request").slice(0, 1));
+  seed.heard();
+  swarm.finishStores();
+  assertEquals([leecher.heardOf("have").length, seed.heardOf("have").length], [1, 0]);
+  swarm.pass(SECOND);
+  assertEquals(seed.heardOf("have").length, 1);
 });

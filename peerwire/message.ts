@@ -41,13 +41,13 @@ export const MESSAGE_EXTENDED_BYTES_MAX = 131072;
 export const MESSAGE_UNKNOWN_BYTES_MAX = 131072;
 
 /**
- * The usual size of a receive buffer: 256 KiB.
+ * The usual size of a receive buffer: 128 KiB.
  *
- * Why: reads of 64 to 256 KiB reach the full rate of loopback; with 256 KiB and no more than
+ * Why: reads of 64 to 256 KiB reach the full rate of loopback; with 128 KiB and no more than
  * a block of 16 KiB unfinished in it, every read has at least half of that. A connection that gets
- * little touches only its first pages.
+ * little touches only its first pages; 500 that get much take 64 MiB.
  */
-export const RECEIVE_BUFFER_BYTES = 262144;
+export const RECEIVE_BUFFER_BYTES = 131072;
 
 /**
  * What a {@linkcode MessageDecoder} tells, one call per message.

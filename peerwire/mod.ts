@@ -72,6 +72,6 @@ export {
   type RequestTableSink,
 } from "./requests.ts";
 export { RateMeter, TokenBucket } from "./rate.ts";
-export { type PeerStatistics, type SwarmStatistics } from "./statistics.ts";
+export { type PeerStatistics, type SwarmStatistics, type SwarmSummary } from "./statistics.ts";
 export { type RecoveryTimes, SwarmStats, type WastedBytes } from "./stats.ts";
 export { UploadQueue } from "./upload_queue.ts";

@@ -28,7 +28,7 @@ export class BegunPiece {
   /** The piece's index. */
   readonly piece: number;
   /** Exactly one piece long; received blocks stand at their place. Owned by the download until it is stored. */
-  readonly data: Uint8Array<ArrayBuffer>;
+  readonly data: Uint8Array;
   /** How many blocks the piece has. */
   readonly blockCount: number;
   /** How many blocks nobody is asked for. */
@@ -57,7 +57,7 @@ export class BegunPiece {
   readonly slot: number;
 
   /** Made by {@linkcode RequestTable.begin}. */
-  constructor(piece: number, slot: number, blockCount: number, data: Uint8Array<ArrayBuffer>) {
+  constructor(piece: number, slot: number, blockCount: number, data: Uint8Array) {
     this.piece = piece;
     this.slot = slot;
     this.blockCount = blockCount;
@@ -163,7 +163,7 @@ export class RequestTable {
   }
 
   /** Begins a piece: all its blocks are missing. `data` must be exactly as long as the piece. */
-  begin(piece: number, data: Uint8Array<ArrayBuffer>): BegunPiece {
+  begin(piece: number, data: Uint8Array): BegunPiece {
     if (this.#begun.has(piece)) throw new RangeError(`Piece ${piece} is begun already`);
     const slot = this.#freeSlots.pop() ?? this.#slots.length;
     const begun = new BegunPiece(piece, slot, this.#geometry.blockCount(piece), data);

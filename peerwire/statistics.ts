@@ -44,10 +44,14 @@ export interface PeerStatistics {
   readonly isSnubbed: boolean;
 }
 
-/** One torrent's swarm at one moment. */
-export interface SwarmStatistics {
+/** One torrent's swarm at one moment, and each of its peers. */
+export interface SwarmStatistics extends SwarmSummary {
   /** The live connections. */
   readonly peers: readonly PeerStatistics[];
+}
+
+/** One torrent's swarm at one moment. */
+export interface SwarmSummary {
   /** How many of them have every piece. */
   readonly seeds: number;
   /** Payload that came, useful or not. */
@@ -81,24 +85,31 @@ export interface SwarmStatistics {
   readonly lastPercentMs: number | null;
 }
 
-/** Describes a swarm. */
+/** Describes each peer of a swarm. */
+export function describePeers(
+  connections: Iterable<Connection>,
+  nowMs: number,
+): PeerStatistics[] {
+  return Array.from(connections, (connection) => describePeer(connection, nowMs));
+}
+
+/** Describes a swarm as a whole: ten times a second, so nothing is made for a peer. */
 export function describeSwarm(
   stats: SwarmStats,
   have: Bitfield,
   picker: Picker,
   connections: Iterable<Connection>,
-  nowMs: number,
-): SwarmStatistics {
-  const peers = Array.from(connections, (connection) => describePeer(connection, nowMs));
+): SwarmSummary {
   let { receivedBytes, sentBytes } = stats;
-  for (const peer of peers) {
-    receivedBytes += peer.downloadedBytes + peer.downloadedOverheadBytes;
-    sentBytes += peer.uploadedBytes + peer.uploadedOverheadBytes;
+  let seeds = 0;
+  for (const connection of connections) {
+    receivedBytes += connection.receivedBytes;
+    sentBytes += Math.max(connection.writer.takenBytes, connection.uploadedBytes);
+    if (connection.has.isFull) seeds++;
   }
   const { downloadedBytes, uploadedBytes, readBytes } = stats;
   return {
-    peers,
-    seeds: peers.filter((peer) => peer.isSeed).length,
+    seeds,
     downloadedBytes,
     uploadedBytes,
     downloadedOverheadBytes: Math.max(0, receivedBytes - downloadedBytes),

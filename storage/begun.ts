@@ -20,7 +20,7 @@ export interface BegunPiece {
   /** Which blocks have come. **Shape**: one bit for each block, bit 0 is the high bit of byte 0. */
   readonly received: Uint8Array;
   /** The piece; what has not come means nothing. */
-  readonly data: Uint8Array<ArrayBuffer>;
+  readonly data: Uint8Array;
 }
 
 /**
@@ -35,14 +35,14 @@ export function encodeBegun(
   geometry: Geometry,
   pieces: Iterable<BegunPiece>,
   bytesMax: number = BEGUN_BYTES_MAX,
-): Uint8Array<ArrayBuffer>[] {
+): Uint8Array[] {
   const header = [];
-  const stretches: Uint8Array<ArrayBuffer>[] = [];
+  const stretches: Uint8Array[] = [];
   let roomBytes = bytesMax;
   for (const begun of pieces) {
     assertShape(geometry, begun);
     const { piece, received, data } = begun;
-    const views: Uint8Array<ArrayBuffer>[] = [];
+    const views: Uint8Array[] = [];
     let bytes = 0;
     forEachStretch(geometry, piece, received, (begin, end) => {
       views.push(data.subarray(begin, end));

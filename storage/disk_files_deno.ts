@@ -86,7 +86,7 @@ export class DiskFiles {
   }
 
   /** Writes a whole piece, one write for each file. When one fails, the others have ended before it rejects. */
-  async write(piece: number, data: Uint8Array<ArrayBuffer>): Promise<void> {
+  async write(piece: number, data: Uint8Array): Promise<void> {
     const writes: Promise<void>[] = [];
     this.#geometry.forEachSpan(piece, 0, data.length, (file, offset, begin, bytes) => {
       const disk = this.#files[file];

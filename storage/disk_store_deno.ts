@@ -18,8 +18,8 @@ import type { FileStamp } from "./file_stamp.ts";
 import { DownloadFolder } from "./folder_deno.ts";
 import { NO_FOLDING, probeFolding } from "./folding_deno.ts";
 import { HandlePool } from "./handle_pool.ts";
+import { HashThread } from "./hash_thread_deno.ts";
 import { PieceHashes } from "./piece_hashes.ts";
-import { hashPiece } from "./piece_hasher_deno.ts";
 import type { MoveOptions } from "./relocation_deno.ts";
 import {
   bytesMissing,
@@ -113,6 +113,8 @@ export class DiskStore implements PieceStore {
   readonly #files: DiskFiles;
   readonly #readOnly: boolean;
   readonly #calls: Calls;
+  /** Joined by the first write. */
+  #hashThread: HashThread | null;
   readonly #closing: AbortController;
   #closed: Promise<void> | null;
   #hasWritten: boolean;
@@ -142,6 +144,7 @@ export class DiskStore implements PieceStore {
     this.#files = new DiskFiles({ geometry, directory, paths, handles, id: idOf(torrent) });
     this.#readOnly = options.readOnly ?? false;
     this.#calls = new Calls();
+    this.#hashThread = null;
     this.#closing = new AbortController();
     this.#closed = null;
     this.#hasWritten = false;
@@ -160,7 +163,7 @@ export class DiskStore implements PieceStore {
   }
 
   /** Verifies a piece, then writes it with one write for each file that it touches. */
-  write(piece: number, data: Uint8Array<ArrayBuffer>): Promise<"stored" | "corrupt"> {
+  write(piece: number, data: Uint8Array): Promise<"stored" | "corrupt"> {
     return this.#call("write", () => this.#write(piece, data));
   }
 
@@ -399,10 +402,11 @@ export class DiskStore implements PieceStore {
     return this.#pieces.good.toBitfield();
   }
 
-  async #write(piece: number, data: Uint8Array<ArrayBuffer>): Promise<"stored" | "corrupt"> {
+  async #write(piece: number, data: Uint8Array): Promise<"stored" | "corrupt"> {
     assertWholePiece(this.geometry, piece, data);
     if (this.#readOnly) throw storageError("read-only", "write", this.directory);
-    const hash = await hashPiece(this.#hashes.format, this.geometry, piece, data);
+    this.#hashThread ??= HashThread.join();
+    const hash = await this.#hashThread.hash(this.#hashes.format, this.geometry, piece, data);
     if (!this.#hashes.matches(piece, hash)) return "corrupt";
     this.#hasWritten = true;
     await this.#pieces.whileWriting(piece, () => this.#files.write(piece, data));
@@ -435,6 +439,7 @@ export class DiskStore implements PieceStore {
   async #close(): Promise<void> {
     this.#closing.abort(closedError("check"));
     await this.#calls.idle();
+    this.#hashThread?.leave();
     let failure: unknown = null;
     if (!this.#readOnly) {
       failure = await this.#files.finish();

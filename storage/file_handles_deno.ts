@@ -63,36 +63,57 @@ export class ReadHandle implements PoolHandle {
 }
 
 /**
- * A file open for writing, one write at a time: the place to write at belongs to the handle.
+ * A file open for writing; the few writes that overlap each have a descriptor, because the place to write at belongs to
+ * that.
  *
  * It goes through `Deno.FsFile`, because the asynchronous writes of `node:fs` run on the event loop.
  */
 export class WriteHandle implements PoolHandle {
-  readonly #file: Deno.FsFile;
+  readonly #path: string;
+  readonly #first: Deno.FsFile;
+  /** All descriptors but the first, which is there for `bytes` too. */
+  readonly #others: Deno.FsFile[];
+  /** Those that no write uses. */
+  readonly #free: Deno.FsFile[];
 
-  private constructor(file: Deno.FsFile) {
-    this.#file = file;
+  private constructor(path: string, first: Deno.FsFile) {
+    this.#path = path;
+    this.#first = first;
+    this.#others = [];
+    this.#free = [first];
   }
 
   /** Opens a file that is there; never makes one and never cuts one. */
   static async open(path: string): Promise<WriteHandle> {
-    return new WriteHandle(await Deno.open(path, { write: true }));
+    return new WriteHandle(path, await Deno.open(path, { write: true }));
   }
 
   /** Bytes that the file has now. **Cost**: a system call that waits for nothing. */
   bytes(): number {
-    return this.#file.seekSync(0, Deno.SeekMode.End);
+    return this.#first.statSync().size;
   }
 
   /** Writes all of `data` from `offset` on; beyond the end, a hole is left. */
   async writeAt(offset: number, data: Uint8Array): Promise<void> {
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
-    let done = await this.#file.write(data);
-    while (done < data.length) done += await this.#file.write(data.subarray(done));
+    const file = this.#free.pop() ?? this.#openAnother();
+    try {
+      file.seekSync(offset, Deno.SeekMode.Start);
+      let done = await file.write(data);
+      while (done < data.length) done += await file.write(data.subarray(done));
+    } finally {
+      this.#free.push(file);
+    }
   }
 
   /** Closes the file; nobody may be writing. */
   close(): void {
-    this.#file.close();
+    this.#first.close();
+    for (const file of this.#others) file.close();
+  }
+
+  #openAnother(): Deno.FsFile {
+    const file = Deno.openSync(this.#path, { write: true });
+    this.#others.push(file);
+    return file;
   }
 }

@@ -11,7 +11,7 @@ import { FolderLock } from "./folder_lock_deno.ts";
 import { GoodPieces } from "./good_pieces.ts";
 import type { KeptPlace } from "./kept_place_deno.ts";
 import type { MoveOptions } from "./relocation_deno.ts";
-import { newResume, type ResumeData, type ResumeStamp } from "./resume.ts";
+import { type Completion, newResume, type ResumeData, type ResumeStamp } from "./resume.ts";
 import type { WorkOptions } from "./room_deno.ts";
 import { SaveSchedule } from "./save_schedule.ts";
 import type { CheckOptions, PieceStore } from "./store.ts";
@@ -22,8 +22,8 @@ export interface Totals {
   readonly downloadedBytes: number;
   /** Payload sent. */
   readonly uploadedBytes: number;
-  /** Whether the trackers were told that the download is complete. */
-  readonly isCompletedAnnounced: boolean;
+  /** What the trackers know of the download's completion. */
+  readonly completion: Completion;
 }
 
 /** The stamp of a file that is there and agrees with no other: it is verified. */
@@ -92,8 +92,8 @@ export class KeptStore implements PieceStore {
     this.#device = resume.device;
     this.#stamps = resume.stamps;
     this.#written = new Set();
-    const { downloadedBytes, uploadedBytes, isCompletedAnnounced } = resume;
-    this.#totals = { downloadedBytes, uploadedBytes, isCompletedAnnounced };
+    const { downloadedBytes, uploadedBytes, completion } = resume;
+    this.#totals = { downloadedBytes, uploadedBytes, completion };
     this.#resume = opened.resume;
     this.#hasChecked = false;
     this.#isMoving = false;
@@ -126,7 +126,7 @@ export class KeptStore implements PieceStore {
   }
 
   /** Verifies a piece, then writes it. Once this has resolved, no end of the process loses it. */
-  write(piece: number, data: Uint8Array<ArrayBuffer>): Promise<"stored" | "corrupt"> {
+  write(piece: number, data: Uint8Array): Promise<"stored" | "corrupt"> {
     return this.#calls.track(this.#write(piece, data));
   }
 
@@ -261,7 +261,7 @@ export class KeptStore implements PieceStore {
     return belief;
   }
 
-  async #write(piece: number, data: Uint8Array<ArrayBuffer>): Promise<"stored" | "corrupt"> {
+  async #write(piece: number, data: Uint8Array): Promise<"stored" | "corrupt"> {
     this.#assertOpen("write");
     if (this.#makesFile(piece)) await this.#assertVolume();
     let outcome: "stored" | "corrupt" | "failed" = "failed";

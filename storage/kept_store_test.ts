@@ -5,7 +5,7 @@ import type { StorageError } from "./errors.ts";
 import { KeptPlace } from "./kept_place_deno.ts";
 import type { KeptStore } from "./kept_store_deno.ts";
 import { type KeptStoreOptions, openKeptStore } from "./open_kept_store_deno.ts";
-import { decodeResume, encodeResume, resumeBytesMax } from "./resume.ts";
+import { COMPLETION_UNKNOWN, decodeResume, encodeResume, resumeBytesMax } from "./resume.ts";
 import { realFolder, StateFile, statePath } from "./resume_file_deno.ts";
 import {
   assertReadable,
@@ -258,8 +258,9 @@ folderTest("KeptStore saves nothing where nothing is new", async (downloads) => 
 
 folderTest("KeptStore remembers totals", async (downloads) => {
   const torrent = twoFiles();
-  const nothing = { downloadedBytes: 0, uploadedBytes: 0, isCompletedAnnounced: false };
-  const totals = { downloadedBytes: 250, uploadedBytes: 7e12, isCompletedAnnounced: true };
+  const nothing = { downloadedBytes: 0, uploadedBytes: 0, completion: COMPLETION_UNKNOWN };
+  const completion = { state: "to-come", toldTo: ["http://a/"] } as const;
+  const totals = { downloadedBytes: 250, uploadedBytes: 7e12, completion };
   const first = await open(torrent, downloads);
   assertEquals(first.totals, nothing);
   await first.check();

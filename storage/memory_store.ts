@@ -55,7 +55,7 @@ export class MemoryStore implements PieceStore {
   }
 
   /** Verifies a piece and keeps a copy. */
-  write(piece: number, data: Uint8Array<ArrayBuffer>): Promise<"stored" | "corrupt"> {
+  write(piece: number, data: Uint8Array): Promise<"stored" | "corrupt"> {
     return this.#calls.track(this.#write(piece, data));
   }
 
@@ -98,7 +98,7 @@ export class MemoryStore implements PieceStore {
     return this.#good.toBitfield();
   }
 
-  async #write(piece: number, data: Uint8Array<ArrayBuffer>): Promise<"stored" | "corrupt"> {
+  async #write(piece: number, data: Uint8Array): Promise<"stored" | "corrupt"> {
     if (this.#closed) throw closedError("write");
     assertWholePiece(this.geometry, piece, data);
     if (!await this.#hashes.verify(piece, data)) return "corrupt";

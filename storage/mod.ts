@@ -38,6 +38,7 @@ export { MemoryStore } from "./memory_store.ts";
 export { type KeptStoreOptions, openKeptStore } from "./open_kept_store_deno.ts";
 export type { HashFormat } from "./piece_hashes.ts";
 export type { MoveOptions } from "./relocation_deno.ts";
+export { type Completion, COMPLETION_UNKNOWN } from "./resume.ts";
 export type { WorkOptions } from "./room_deno.ts";
 export { Selection } from "./selection.ts";
 export type { CheckOptions, PieceStore, StoredTorrent } from "./store.ts";

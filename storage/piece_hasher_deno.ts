@@ -108,10 +108,10 @@ export async function hashPiece(
   format: HashFormat,
   geometry: Geometry,
   piece: number,
-  data: Uint8Array<ArrayBuffer>,
+  data: Uint8Array,
 ): Promise<Uint8Array> {
-  if (format === "v1" && data.length <= SUBTLE_BYTES_MAX) {
-    return new Uint8Array(await crypto.subtle.digest("SHA-1", data));
+  if (format === "v1" && data.length <= SUBTLE_BYTES_MAX && !isShared(data)) {
+    return new Uint8Array(await crypto.subtle.digest("SHA-1", data as Uint8Array<ArrayBuffer>));
   }
   const hasher = beginPiece(format, treeOfPiece(geometry, piece));
   for (let start = 0; start < data.length; start += STEP_BYTES) {
@@ -119,4 +119,9 @@ export async function hashPiece(
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
   return hasher.digest();
+}
+
+/** Whether bytes lie in memory that threads share; `crypto.subtle` refuses those. */
+export function isShared(data: Uint8Array): boolean {
+  return data.buffer instanceof SharedArrayBuffer;
 }

@@ -79,12 +79,16 @@ export class PieceHashes {
    *
    * **Cost**: `crypto.subtle` copies `data` on the event loop first; drivers have faster ways.
    */
-  async verify(piece: number, data: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  async verify(piece: number, data: Uint8Array): Promise<boolean> {
+    // It refuses memory that threads share.
+    const owned = data.buffer instanceof ArrayBuffer
+      ? data as Uint8Array<ArrayBuffer>
+      : data.slice();
     if (this.format === "v1") {
-      return this.matches(piece, new Uint8Array(await crypto.subtle.digest("SHA-1", data)));
+      return this.matches(piece, new Uint8Array(await crypto.subtle.digest("SHA-1", owned)));
     }
     const { contentBytes, leafCount } = treeOfPiece(this.#geometry, piece);
-    return this.matches(piece, await rootOfPiece(data.subarray(0, contentBytes), leafCount));
+    return this.matches(piece, await rootOfPiece(owned.subarray(0, contentBytes), leafCount));
   }
 }
 

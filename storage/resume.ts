@@ -17,8 +17,31 @@ const PATH_BYTES_MAX = 4096;
 /** What everything takes that does not grow with the torrent: the folder's path and a few numbers. */
 const REST_BYTES_MAX = 64 * 1024;
 
-/** Values in the data that do not grow with the torrent; there are eleven. */
+/** Values in the data that do not grow with the torrent; there are thirteen, and the trackers that were told. */
 const REST_VALUES_MAX = 100;
+
+/** So many trackers are remembered to have been told; of more the rest are told again. */
+const TOLD_TRACKERS_MAX = 50;
+
+/** What their URLs may take together. */
+const TOLD_BYTES_MAX: number = 32 * 1024;
+
+/** The states of a completion, by the number that stands for them. */
+const COMPLETION_STATES: readonly Completion["state"][] = ["unknown", "told", "to-come"];
+
+/** What the trackers know of the completion of a download, which each is told once. */
+export interface Completion {
+  /**
+   * `unknown`: this was no download, as far as is remembered. `to-come`: it was one, and trackers have yet to be
+   * told that it is complete. `told`: all have been.
+   */
+  readonly state: "unknown" | "to-come" | "told";
+  /** While it is `to-come`: the announce URLs of the trackers that have been told already. */
+  readonly toldTo: readonly string[];
+}
+
+/** What is known of a torrent's completion at first. */
+export const COMPLETION_UNKNOWN: Completion = { state: "unknown", toldTo: [] };
 
 /** Values for each path: the file's index, the path, and the list of both. */
 const VALUES_PER_PATH = 3;
@@ -53,8 +76,8 @@ export interface ResumeData {
   readonly downloadedBytes: number;
   /** Payload sent so far, in all runs. */
   readonly uploadedBytes: number;
-  /** Whether the trackers were told that the download is complete: that is said once. */
-  readonly isCompletedAnnounced: boolean;
+  /** What the trackers know of the download's completion. */
+  readonly completion: Completion;
 }
 
 /** What is remembered of a torrent that nobody has seen before. */
@@ -67,7 +90,7 @@ export function newResume(geometry: Geometry): ResumeData {
     names: new Map(),
     downloadedBytes: 0,
     uploadedBytes: 0,
-    isCompletedAnnounced: false,
+    completion: COMPLETION_UNKNOWN,
   };
 }
 
@@ -90,7 +113,8 @@ export function encodeResume(key: ResumeKey, data: ResumeData): Uint8Array<Array
     names: [...data.names],
     downloaded: data.downloadedBytes,
     uploaded: data.uploadedBytes,
-    completed: data.isCompletedAnnounced ? 1 : 0,
+    completed: COMPLETION_STATES.indexOf(data.completion.state),
+    told: toldUrls(data.completion.toldTo),
   });
 }
 
@@ -130,7 +154,7 @@ export function decodeResume(
     names,
     downloadedBytes,
     uploadedBytes,
-    isCompletedAnnounced: data.get("completed") === 1,
+    completion: decodeCompletion(data),
   };
 }
 
@@ -201,6 +225,21 @@ function decodeStamps(value: unknown, count: number): ResumeStamp[] | null {
     stamps.push({ place, bytes, modifiedMs });
   }
   return stamps;
+}
+
+/** The trackers that are remembered to have been told. */
+function toldUrls(urls: readonly string[]): Uint8Array[] {
+  const encoded = urls.slice(0, TOLD_TRACKERS_MAX).map((url) => new TextEncoder().encode(url));
+  let bytes = 0;
+  return encoded.filter((url) => (bytes += url.length) <= TOLD_BYTES_MAX);
+}
+
+/** What makes no sense is taken for unknown: then nothing is told that was told before. */
+function decodeCompletion(data: BencodeDict): Completion {
+  const state = COMPLETION_STATES[Number(data.get("completed"))] ?? "unknown";
+  const told = data.get("told");
+  const urls = Array.isArray(told) ? told.filter((url) => url instanceof Uint8Array) : [];
+  return { state, toldTo: urls.map((url) => new TextDecoder().decode(url)) };
 }
 
 function decodeNames(value: unknown, fileCount: number): Map<number, string> | null {

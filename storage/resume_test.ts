@@ -52,7 +52,10 @@ const someResume = fc.array(fc.integer({ min: 0, max: 100 }), { maxLength: 6 }).
     ),
     downloadedBytes: total,
     uploadedBytes: total,
-    isCompletedAnnounced: fc.boolean(),
+    completion: fc.record({
+      state: fc.constantFrom("unknown", "to-come", "told"),
+      toldTo: fc.array(fc.webUrl(), { maxLength: 5 }),
+    }),
   });
   return data.map((data) => ({ geometry, data }));
 });
@@ -123,4 +126,13 @@ Deno.test("decodeResume() takes no values that cannot be", () => {
   const text = new TextDecoder("latin1").decode(encodeResume(key, newResume(geometry)));
   const later = Uint8Array.from(text.replace("versioni1e", "versioni2e"), (c) => c.charCodeAt(0));
   assertEquals(decodeResume(later, key, geometry), null);
+});
+
+Deno.test("encodeResume() keeps no more trackers that were told than there is room for", () => {
+  const geometry = geometryOf(16, [20]);
+  const toldTo = Array.from({ length: 200 }, (_, i) => `http://${i}/${"x".repeat(1000)}`);
+  const completion = { state: "to-come", toldTo } as const;
+  const bytes = encodeResume(key, { ...newResume(geometry), completion });
+  assert(bytes.length <= resumeBytesMax(geometry));
+  assertEquals(decodeResume(bytes, key, geometry)?.completion.toldTo, toldTo.slice(0, 32));
 });

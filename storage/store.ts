@@ -42,7 +42,7 @@ export interface PieceStore {
    *
    * **Ownership**: `data` (exactly the piece) is borrowed until the promise settles.
    */
-  write(piece: number, data: Uint8Array<ArrayBuffer>): Promise<"stored" | "corrupt">;
+  write(piece: number, data: Uint8Array): Promise<"stored" | "corrupt">;
 
   /**
    * Fills `target` with the bytes from `begin` in a good piece, off the event loop.

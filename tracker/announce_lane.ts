@@ -17,6 +17,8 @@ export class AnnounceLane {
   inUse: Tracker | null;
   /** Whether a completion has yet to be told, has been, or cannot be news. */
   completion: "not-yet" | "to-tell" | "told";
+  /** Whether it was tried at the end to tell of it: that is done once. */
+  isCompletionTriedAtEnd: boolean;
   /** When the interval of the last answer ends; in the past until there is one. */
   #dueMs: number;
   /** When peers may be asked for before that. */
@@ -30,6 +32,7 @@ export class AnnounceLane {
     this.trackers = trackers;
     this.inUse = null;
     this.completion = "not-yet";
+    this.isCompletionTriedAtEnd = false;
     this.#dueMs = -Infinity;
     this.#earliestMs = -Infinity;
     this.#earlyCount = 0;
@@ -38,6 +41,7 @@ export class AnnounceLane {
 
   /** Begins anew: the first announce is due. */
   start(): void {
+    this.isCompletionTriedAtEnd = false;
     this.#dueMs = -Infinity;
     this.#earliestMs = -Infinity;
     this.#earlyCount = 0;
@@ -52,6 +56,11 @@ export class AnnounceLane {
   /** Whether an announce is under way. */
   get isBusy(): boolean {
     return this.trackers.some((tracker) => tracker.order !== null);
+  }
+
+  /** Whether there is anybody in it who can be told. */
+  get isSupported(): boolean {
+    return this.trackers.some((tracker) => tracker.isSupported);
   }
 
   /** Whether this event is being told to one of them. */
@@ -112,6 +121,9 @@ export class AnnounceLane {
     this.#earliestMs = nowMs + Math.max(minMs, this.#earlyCount > 0 ? patienceMs : 0);
     this.#dueMs = nowMs + Math.max(intervalMs, minMs);
     this.#wantsPeers = false;
-    if (event === "completed") this.completion = "told";
+    if (event === "completed") {
+      this.completion = "told";
+      tracker.isCompletionTold = true;
+    }
   }
 }

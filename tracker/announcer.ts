@@ -79,7 +79,7 @@ export interface TrackerStatus {
  *   have failed the event waits for the first of them that may be asked again.
  * - **Events.** The first announce to each tracker says `started`, to each tracker once while it knows us.
  *   `completed` is sent once (to each tracker, where all are told), and only when the download completed
- *   in this life. `stopped` goes to every tracker that knows us at the same time; each is tried once.
+ *   in this life, or in an earlier one that could tell nobody. `stopped` goes to every tracker that knows us at the same time; each is tried once.
  *
  * **Units**: all times are milliseconds of one monotonic clock.
  *
@@ -142,14 +142,20 @@ export class Announcer {
 
   /**
    * Begins to announce; also again after `stop`. `asSeed` says that nothing is missing, and that there
-   * will be no `completed`. Has no effect while running.
+   * will be no `completed`; unless a completion of an earlier run is `owed` to trackers other than those
+   * that were told of it then ({@link toldCompletion}). Has no effect while running.
    */
-  start(nowMs: number, asSeed: boolean): void {
+  start(nowMs: number, asSeed: boolean, owed: { toldTo: readonly string[] } | null = null): void {
     if (this.#phase === "running") return;
     this.#phase = "running";
     this.#farewells = [];
     for (const lane of this.#lanes) {
       if (asSeed) lane.completion = "told";
+      if (owed !== null) {
+        for (const each of lane.trackers) each.isCompletionTold ||= owed.toldTo.includes(each.url);
+        const isTold = lane.trackers.some((each) => each.isCompletionTold);
+        lane.completion = isTold ? "told" : "to-tell";
+      }
       lane.start();
     }
     for (const { health } of this.#trackers) {
@@ -255,9 +261,18 @@ export class Announcer {
     return deadlineMs;
   }
 
-  /** Whether a tracker knows of the completion, or it was none to begin with. */
+  /**
+   * Whether the completion has been told to a tracker (where all are told, to each), or was none to begin
+   * with. Not where nobody can be told.
+   */
   get hasToldCompletion(): boolean {
-    return this.#lanes.some((lane) => lane.completion === "told");
+    const lanes = this.#lanes.filter((lane) => lane.isSupported);
+    return lanes.length > 0 && lanes.every((lane) => lane.completion === "told");
+  }
+
+  /** The URLs of the trackers that were told of the completion, in this life or in an earlier one. */
+  get toldCompletion(): string[] {
+    return this.#trackers.filter((tracker) => tracker.isCompletionTold).map(({ url }) => url);
   }
 
   /** Whether every tracker that knew us has been told that we left, or could not be. */
@@ -374,11 +389,11 @@ export class Announcer {
     for (const tracker of [...this.#farewells]) {
       if (tracker.order !== null) continue;
       const lane = this.#laneOf(tracker);
-      if (lane.completion === "to-tell") {
+      if (lane.completion === "to-tell" && !lane.isCompletionTriedAtEnd) {
         // If the one that is being told fails, it is for the next.
         if (lane.isTelling("completed")) continue;
         // Who stops at completion tells both; this is tried once, like the farewell itself.
-        lane.completion = "not-yet";
+        lane.isCompletionTriedAtEnd = true;
         this.#order(tracker, "completed", nowMs);
         continue;
       }

@@ -1,156 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { AnnounceAnswer, AnnounceResult } from "./announce.ts";
+import { A, answer, B, C, make, refusal, statusOf, take, takeAll } from "./_announcing_test.ts";
+import type { AnnounceResult } from "./announce.ts";
 import { EARLY_ANNOUNCE_MS_MIN } from "./announce_lane.ts";
-import {
-  Announcer,
-  type AnnouncerOptions,
-  PROBE_TIMEOUT_MS,
-  type TrackerStatus,
-} from "./announcer.ts";
-import { BACKOFF_MS_MAX, BACKOFF_MS_MIN } from "./backoff.ts";
-
-const A = "http://a/announce";
-const B = "http://b/announce";
-const C = "http://c/announce";
-const D = "http://d/announce";
-
-function answer(fields: Partial<AnnounceAnswer> = {}): AnnounceAnswer {
-  return {
-    ok: true,
-    intervalSeconds: 1800,
-    minIntervalSeconds: 60,
-    seeders: 1,
-    leechers: 2,
-    peers: [],
-    warning: null,
-    trackerId: null,
-    ...fields,
-  };
-}
-
-const refusal: AnnounceResult = { ok: false, failureReason: "no" };
-
-/** With 0.5 jitter is 1, and the shuffle of two leaves them in order. */
-function make(
-  tiers: string[][],
-  random: () => number = () => 0.5,
-  options: Partial<AnnouncerOptions> = {},
-): Announcer {
-  return new Announcer(tiers, { ...options, random });
-}
-
-/** One that probes, with the same steady chance. */
-function makeProbing(tiers: string[][], options: Partial<AnnouncerOptions> = {}): Announcer {
-  return make(tiers, () => 0.5, { ...options, probes: true });
-}
-
-/** Takes the order that must be there, as "event url". */
-function take(announcer: Announcer): string {
-  const order = announcer.takeAnnounce();
-  assert(order !== null, "there is no order");
-  assertEquals(announcer.takeAnnounce(), null);
-  return `${order.event || "-"} ${order.url}`;
-}
-
-/** Takes all orders, as "event url". */
-function takeAll(announcer: Announcer): string[] {
-  const orders: string[] = [];
-  for (let order; (order = announcer.takeAnnounce()) !== null;) {
-    orders.push(`${order.event || "-"} ${order.url}`);
-  }
-  return orders;
-}
-
-/** Takes all probes. */
-function takeProbes(announcer: Announcer): string[] {
-  const urls: string[] = [];
-  for (let url; (url = announcer.takeProbe()) !== null;) urls.push(url);
-  return urls;
-}
-
-function statusOf(announcer: Announcer, url: string): TrackerStatus {
-  return announcer.status().find((status) => status.url === url)!;
-}
-
-Deno.test("Announcer hands an event on to the next tracker at once, and remembers who answered", () => {
-  const announcer = make([[A], [B], [C]]);
-  announcer.start(0, false);
-  assertEquals(take(announcer), `started ${A}`);
-  assertEquals(announcer.nextDeadlineMs, Infinity);
-  announcer.handleError(A, "connection refused", 10);
-  assertEquals(take(announcer), `started ${B}`);
-  announcer.handleResult(B, answer({ seeders: 7, leechers: 8, warning: "w" }), 20);
-  assertEquals(announcer.takeAnnounce(), null);
-  assertEquals(announcer.nextDeadlineMs, 20 + 1_800_000);
-  assertEquals(statusOf(announcer, A).lastError, "connection refused");
-  assertEquals(statusOf(announcer, C).lastAnswerMs, null);
-  assertEquals(statusOf(announcer, B), {
-    url: B,
-    tier: 1,
-    announcing: false,
-    knowsUs: true,
-    latencyMs: 10,
-    successRate: 1,
-    lastError: null,
-    failures: 0,
-    lastAnswerMs: 20,
-    nextAnnounceMs: 1_800_020,
-    seeders: 7,
-    leechers: 8,
-    peerCount: 0,
-    warning: "w",
-  });
-});
-
-Deno.test("Announcer goes back to a better tracker once its backoff is over", () => {
-  const announcer = make([[A], [B]]);
-  announcer.start(0, false);
-  take(announcer);
-  announcer.handleError(A, "down", 0);
-  take(announcer);
-  announcer.handleResult(B, answer(), 0);
-  announcer.handleDeadline(1_799_999);
-  assertEquals(announcer.takeAnnounce(), null);
-  announcer.handleDeadline(1_800_000);
-  assertEquals(take(announcer), `started ${A}`);
-  announcer.handleResult(A, answer(), 1_800_000);
-  announcer.handleDeadline(3_600_000);
-  assertEquals(take(announcer), `- ${A}`);
-});
-
-Deno.test("Announcer backs off from each tracker, doubling to half an hour, when all fail", () => {
-  const announcer = make([[A, B]]);
-  announcer.start(0, false);
-  let nowMs = 0;
-  for (let round = 0; round < 10; round++) {
-    assertEquals(take(announcer), `started ${A}`);
-    announcer.handleError(A, "down", nowMs);
-    assertEquals(take(announcer), `started ${B}`);
-    announcer.handleResult(B, refusal, nowMs);
-    const backoffMs = Math.min(BACKOFF_MS_MIN * 2 ** round, BACKOFF_MS_MAX);
-    assertEquals(announcer.nextDeadlineMs, nowMs + backoffMs);
-    assertEquals(statusOf(announcer, B).nextAnnounceMs, nowMs + backoffMs);
-    assertEquals(statusOf(announcer, B).lastError, "the tracker refused: no");
-    announcer.handleDeadline(announcer.nextDeadlineMs - 1);
-    assertEquals(announcer.takeAnnounce(), null);
-    nowMs = announcer.nextDeadlineMs;
-    announcer.handleDeadline(nowMs);
-  }
-  take(announcer);
-  announcer.handleResult(A, answer(), nowMs);
-  assertEquals(statusOf(announcer, A).failures, 0);
-});
-
-Deno.test("Announcer spreads retries by a quarter to either side", () => {
-  for (const [random, factor] of [[0, 0.75], [0.999, 1.2495]] as const) {
-    const announcer = make([[A]], () => random);
-    announcer.start(0, false);
-    take(announcer);
-    announcer.handleError(A, "down", 0);
-    assertEquals(announcer.nextDeadlineMs, BACKOFF_MS_MIN * factor);
-  }
-});
+import type { Announcer, AnnouncerOptions } from "./announcer.ts";
+import { BACKOFF_MS_MIN } from "./backoff.ts";
 
 Deno.test("Announcer waits as long as a refusal says, for ever if need be", () => {
   const announcer = make([[A]]);
@@ -204,6 +58,52 @@ Deno.test("Announcer never tells a completion that was none", () => {
   announcer.handleResult(A, answer(), 0);
   announcer.complete(10);
   assertEquals(announcer.takeAnnounce(), null);
+});
+
+Deno.test("Announcer tells at a start what is owed from an earlier run, once, instead of started", () => {
+  const before = make([[A], [B]]);
+  before.start(0, false);
+  take(before);
+  before.handleResult(A, answer(), 0);
+  before.complete(10);
+  for (const url of [A, B]) {
+    assertEquals(take(before), `completed ${url}`);
+    before.handleError(url, "down", 10);
+  }
+  before.stop(11);
+  assertEquals(take(before), `completed ${A}`);
+  before.handleError(A, "aborted", 12);
+  assertEquals(take(before), `stopped ${A}`);
+  before.handleError(A, "aborted", 12);
+  assertEquals([before.isStopped, before.hasToldCompletion], [true, false]);
+
+  const after = make([[A], [B]]);
+  after.start(0, true, { toldTo: before.toldCompletion });
+  assertEquals(take(after), `completed ${A}`);
+  after.handleResult(A, answer(), 1);
+  assertEquals([after.hasToldCompletion, after.toldCompletion], [true, [A]]);
+  after.complete(2);
+  assertEquals(after.takeAnnounce(), null);
+  after.handleDeadline(after.nextDeadlineMs);
+  assertEquals(take(after), `- ${A}`);
+});
+
+Deno.test("Announcer tells of an owed completion those that have not heard of it, where all are told", () => {
+  const announcer = make([[A, B], [C], ["wss://u/"]], () => 0.5, { toAll: true });
+  announcer.start(0, true, { toldTo: [B, "http://gone/announce"] });
+  const expected = [`completed ${A}`, `completed ${C}`, `started ${B}`];
+  assertEquals(takeAll(announcer).sort(), expected);
+  for (const url of [A, B, C]) announcer.handleResult(url, answer(), 0);
+  assertEquals([announcer.hasToldCompletion, announcer.toldCompletion], [true, [A, B, C]]);
+});
+
+Deno.test("Announcer has told nobody where there is nobody to tell", () => {
+  for (const tiers of [[], [["wss://u/"]]]) {
+    const announcer = make(tiers);
+    announcer.start(0, false);
+    announcer.complete(1);
+    assertEquals(announcer.hasToldCompletion, false);
+  }
 });
 
 Deno.test("Announcer says started once to each tracker that knows us", () => {
@@ -375,24 +275,6 @@ Deno.test("Announcer obeys the min interval of each tracker", () => {
   assertEquals(take(announcer), `- ${B}`);
 });
 
-Deno.test("Announcer shuffles within tiers and moves the one that answers to the front (BEP 12)", () => {
-  const order = (announcer: Announcer) => announcer.status().map(({ url }) => url);
-  assertEquals(order(make([[A, B], [C]], () => 0)), [B, A, C]);
-  const announcer = make([[A, B], [C]], () => 0.5);
-  assertEquals(order(announcer), [A, B, C]);
-  announcer.start(0, false);
-  take(announcer);
-  announcer.handleError(A, "down", 0);
-  take(announcer);
-  announcer.handleResult(B, answer(), 0);
-  // Who failed comes last until its backoff is over.
-  assertEquals(order(announcer), [B, C, A]);
-  announcer.handleDeadline(20_000);
-  assertEquals(order(announcer), [B, A, C]);
-  announcer.handleDeadline(1_800_000);
-  assertEquals(take(announcer), `- ${B}`);
-});
-
 Deno.test("Announcer sends a tracker's id back, and keeps it when it is not repeated", () => {
   const announcer = make([[A]]);
   announcer.start(0, false);
@@ -459,181 +341,6 @@ Deno.test("Announcer asks less and less often for want of peers, seven times in 
   announcer.handleResult(A, answer(), nextMs);
   announcer.wantPeers(nextMs);
   assertEquals(announcer.nextDeadlineMs, nextMs + 60_000);
-});
-
-Deno.test("Announcer probes all of a tier at once and announces to the first that answers", () => {
-  const announcer = makeProbing([[A, B], [C]]);
-  announcer.start(0, false);
-  assertEquals(takeAll(announcer), []);
-  assertEquals(takeProbes(announcer), [A, B]);
-  assertEquals(announcer.nextDeadlineMs, PROBE_TIMEOUT_MS);
-  announcer.handleProbe(B, null, 40);
-  assertEquals(take(announcer), `started ${B}`);
-  // The slower one is known then, too.
-  announcer.handleProbe(A, null, 90);
-  announcer.handleResult(B, answer(), 100);
-  assertEquals(announcer.status().map(({ url, latencyMs }) => [url, latencyMs]), [
-    [B, 45],
-    [A, 90],
-    [C, null],
-  ]);
-});
-
-Deno.test("Announcer probes the next tier when all of one fail, and asks unprobed when all do", () => {
-  const announcer = makeProbing([[A, B], [C, D]]);
-  announcer.start(0, false);
-  assertEquals(takeProbes(announcer), [A, B]);
-  announcer.handleProbe(A, "connection refused", 5);
-  assertEquals([takeAll(announcer), takeProbes(announcer)], [[], []]);
-  // B does not answer at all.
-  announcer.handleDeadline(PROBE_TIMEOUT_MS);
-  assertEquals(takeProbes(announcer), [C, D]);
-  announcer.handleProbe(C, "HTTP 502", PROBE_TIMEOUT_MS + 5);
-  announcer.handleProbe(D, "HTTP 502", PROBE_TIMEOUT_MS + 6);
-  const nowMs = PROBE_TIMEOUT_MS + 7;
-  const asked: string[] = [];
-  for (let i = 0; i < 4; i++) {
-    asked.push(take(announcer));
-    announcer.handleError(asked.at(-1)!.split(" ")[1]!, "down", nowMs);
-  }
-  assertEquals(asked, [A, B, C, D].map((url) => `started ${url}`));
-  assertEquals([announcer.takeAnnounce(), takeProbes(announcer)], [null, []]);
-  assertEquals(announcer.nextDeadlineMs, nowMs + BACKOFF_MS_MIN);
-  assertEquals(statusOf(announcer, B).nextAnnounceMs, nowMs + BACKOFF_MS_MIN);
-  announcer.handleProbe(B, null, nowMs + 1);
-  assertEquals(statusOf(announcer, B).latencyMs, null, "too late to count");
-});
-
-Deno.test("Announcer does not probe the only tracker of a tier, nor one that it knows", () => {
-  const announcer = makeProbing([[A], [B, C]]);
-  announcer.start(0, false);
-  assertEquals([take(announcer), takeProbes(announcer)], [`started ${A}`, []]);
-  announcer.handleError(A, "down", 0);
-  assertEquals([takeAll(announcer), takeProbes(announcer)], [[], [B, C]]);
-  announcer.handleProbe(C, null, 10);
-  assertEquals(take(announcer), `started ${C}`);
-});
-
-Deno.test("Announcer probes a tracker that failed, and goes back to it when it is better", () => {
-  const announcer = makeProbing([[A], [B]]);
-  announcer.start(0, false);
-  take(announcer);
-  announcer.handleError(A, "down", 0);
-  take(announcer);
-  announcer.handleResult(B, answer(), 10);
-  assertEquals(announcer.nextDeadlineMs, BACKOFF_MS_MIN);
-  announcer.handleDeadline(BACKOFF_MS_MIN);
-  assertEquals(takeProbes(announcer), [A]);
-  assertEquals(announcer.takeProbe(), null);
-  announcer.handleProbe(A, "down", BACKOFF_MS_MIN);
-  assertEquals(announcer.nextDeadlineMs, BACKOFF_MS_MIN + 2 * BACKOFF_MS_MIN);
-  announcer.handleDeadline(announcer.nextDeadlineMs);
-  assertEquals(takeProbes(announcer), [A]);
-  announcer.handleProbe(A, null, 45_010);
-  assertEquals(announcer.takeAnnounce(), null, "the interval is obeyed");
-  assertEquals(statusOf(announcer, A).lastError, "down", "an announce has yet to prove it");
-  announcer.handleDeadline(1_800_010);
-  assertEquals(take(announcer), `started ${A}`);
-  announcer.handleResult(A, answer(), 1_800_020);
-  assertEquals(statusOf(announcer, A).lastError, null);
-});
-
-Deno.test("Announcer leaves a tracker that fails its probe alone at its next announce", () => {
-  const announcer = makeProbing([[A], [B]]);
-  announcer.start(0, false);
-  take(announcer);
-  announcer.handleError(A, "down", 0);
-  take(announcer);
-  announcer.handleResult(B, answer(), 10);
-  announcer.handleDeadline(BACKOFF_MS_MIN);
-  takeProbes(announcer);
-  announcer.handleProbe(A, "down", BACKOFF_MS_MIN);
-  // No probe has succeeded by then, though its backoff is over.
-  announcer.handleDeadline(1_800_010);
-  assertEquals(take(announcer), `- ${B}`);
-});
-
-Deno.test("Announcer moves within a tier only to one that is clearly better", () => {
-  // A answers the probe in 100 ms, B in `bMs`, and then A the announce in `aMs`: a quarter of that counts.
-  const second = (bMs: number, aMs: number) => {
-    const announcer = makeProbing([[A, B]]);
-    announcer.start(0, false);
-    takeProbes(announcer);
-    announcer.handleProbe(A, null, 100);
-    take(announcer);
-    announcer.handleProbe(B, null, bMs);
-    announcer.handleResult(A, answer(), 100 + aMs);
-    announcer.handleDeadline(2_000_000);
-    return take(announcer);
-  };
-  assertEquals(second(110, 100), `- ${A}`);
-  assertEquals(second(150, 500), `- ${A}`);
-  assertEquals(second(139, 500), `started ${B}`);
-  const flapping = makeProbing([[A, B]]);
-  flapping.start(0, false);
-  takeProbes(flapping);
-  flapping.handleProbe(A, null, 100);
-  take(flapping);
-  flapping.handleProbe(B, null, 101);
-  // Both vary by a third from one announce to the next.
-  let nowMs = 200;
-  let url = A;
-  for (let i = 0; i < 30; i++) {
-    flapping.handleResult(url, answer(), nowMs + (i % 2 === 0 ? 130 : 80));
-    nowMs += 2_000_000;
-    flapping.handleDeadline(nowMs);
-    for (const probed of takeProbes(flapping)) flapping.handleProbe(probed, null, nowMs + 100);
-    url = take(flapping).split(" ")[1]!;
-    assertEquals(url, A);
-  }
-});
-
-Deno.test("Announcer announces to all where that is wanted, each in its own time", () => {
-  const announcer = make([[A, B], [C]], () => 0.5, { toAll: true, probes: true });
-  announcer.start(0, false);
-  assertEquals(takeAll(announcer).sort(), [`started ${A}`, `started ${B}`, `started ${C}`]);
-  announcer.handleResult(A, answer({ intervalSeconds: 100 }), 0);
-  announcer.handleResult(B, answer({ intervalSeconds: 200 }), 0);
-  announcer.handleError(C, "down", 0);
-  assertEquals(announcer.nextDeadlineMs, BACKOFF_MS_MIN);
-  announcer.handleDeadline(BACKOFF_MS_MIN);
-  assertEquals(takeAll(announcer), [`started ${C}`]);
-  announcer.handleError(C, "down", BACKOFF_MS_MIN);
-  announcer.complete(50_000);
-  assertEquals(takeAll(announcer).sort(), [`completed ${A}`, `completed ${B}`, `completed ${C}`]);
-  announcer.handleResult(A, answer(), 50_000);
-  announcer.handleResult(C, refusal, 50_000);
-  assertEquals(announcer.hasToldCompletion, true);
-  announcer.stop(50_001);
-  assertEquals(takeAll(announcer), [`stopped ${A}`]);
-  announcer.handleError(B, "aborted", 50_002);
-  announcer.handleResult(A, answer(), 50_003);
-  // B has the completion still to hear; C knows nothing of us.
-  assertEquals(takeAll(announcer), [`completed ${B}`]);
-  announcer.handleResult(B, answer(), 50_004);
-  assertEquals(takeAll(announcer), [`stopped ${B}`]);
-  announcer.handleResult(B, answer(), 50_005);
-  assertEquals(announcer.isStopped, true);
-});
-
-Deno.test("Announcer begins with the order that it remembers", () => {
-  const before = makeProbing([[A, B], [C]]);
-  before.start(0, false);
-  takeProbes(before);
-  before.handleProbe(B, null, 10);
-  take(before);
-  before.handleProbe(A, null, 500);
-  before.handleResult(B, answer(), 600);
-  const memory = before.memory();
-  assertEquals(memory.map(({ url }) => url), [A, B]);
-  const after = makeProbing([[A, B], [C]], { memory });
-  assertEquals(after.status().map(({ url }) => url), [B, A, C]);
-  // They are probed again all the same; and what is now counts for as much as all that was.
-  after.start(0, false);
-  assertEquals(takeProbes(after), [B, A]);
-  after.handleProbe(A, null, 100);
-  assertEquals(take(after), `started ${A}`);
-  assertEquals(statusOf(after, A).latencyMs, 300);
 });
 
 /** What can be done to an announcer; a report is about one of the orders under way, a probe about one of those. */

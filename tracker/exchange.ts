@@ -1,6 +1,9 @@
 import { HASH_BYTES, type TrackerEvent } from "./announce.ts";
 import { NUM_WANT_DEFAULT, type PeerForm, type SwarmAnnounce, SwarmAnswer } from "./swarm_store.ts";
 
+/** How many are kept for the next announces: as many as a store elsewhere has under way at once. */
+export const EXCHANGES_KEPT_MAX = 256;
+
 /**
  * An announce on its way through a tracker's server: what was asked, and the answer. Used again for the
  * next one, so that answering makes no garbage.

@@ -1,6 +1,6 @@
 import { parseIp } from "./address.ts";
 import { QuerySyntaxError } from "./errors.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, EXCHANGES_KEPT_MAX } from "./exchange.ts";
 import { readUsualAnnounce } from "./fast_query.ts";
 import { type HttpOutput, intervalsPart } from "./http_output.ts";
 import { type HttpRequestReader, textOf } from "./http_request.ts";
@@ -35,8 +35,8 @@ export class HttpAnswers {
   readonly #core: TrackerCore;
   readonly #stats: () => TrackerStats;
   readonly #intervals: string;
-  /** One that is free, which is always so with a store in memory. */
-  #exchange: Exchange | null = new Exchange();
+  /** Those that are free: with a store in memory there is always the one that is needed. */
+  readonly #exchanges: Exchange[] = [];
 
   /** Answers with what `core` says; `stats` are told at `/stats`. */
   constructor(core: TrackerCore, stats: () => TrackerStats) {
@@ -75,7 +75,9 @@ export class HttpAnswers {
     }
     if (word === "announce") return this.#announce(reader, passkey, address, nowMs, output);
     if (word === "scrape") return this.#scrape(reader, passkey, address, nowMs, output);
-    if (word === "health") return this.#other(reader, address, output, OK, "ok\n", "answered");
+    if (word === "health") {
+      return this.#other(reader, address, output, OK, this.#health, "answered");
+    }
     const isPage = reader.takesHtml;
     const stats = this.#stats();
     const text = isPage ? statsPage(stats) : `${JSON.stringify(stats)}\n`;
@@ -97,6 +99,14 @@ export class HttpAnswers {
     output.respond(status, TEXT, encoder.encode("Internal error\n"), true, "close");
   }
 
+  /** Peers are answered in any case, so this is for people, and for those who look at the words. */
+  get #health(): string {
+    const { health } = this.#core.store;
+    if (health === undefined || health.isUp) return "ok\n";
+    const seconds = health.downSeconds.toFixed(0);
+    return `answering from a cache: the store has been out of reach for ${seconds} s\n`;
+  }
+
   #announce(
     reader: HttpRequestReader,
     passkey: string | null,
@@ -106,15 +116,14 @@ export class HttpAnswers {
   ): Promise<void> | void {
     const core = this.#core;
     if (!this.#isWelcome("http-announce", reader, passkey, address, nowMs, output)) return;
-    const exchange = this.#exchange ?? new Exchange();
-    this.#exchange = null;
+    const exchange = this.#exchanges.pop() ?? new Exchange();
     try {
       const { bytes, queryStart, queryEnd } = reader;
       if (!readUsualAnnounce(bytes, queryStart, queryEnd, exchange)) {
         fill(exchange, textOf(bytes, queryStart, queryEnd));
       }
     } catch (error) {
-      this.#exchange = exchange;
+      this.#exchanges.push(exchange);
       return this.#fail(error, "http-announce", reader, address, output);
     }
     exchange.address = address;
@@ -123,7 +132,7 @@ export class HttpAnswers {
       this.#respond(exchange, reader, output);
       const outcome = exchange.answer.refusal === null ? "answered" : "refused";
       core.record("http-announce", outcome, address, exchange);
-      this.#exchange = exchange;
+      if (this.#exchanges.length < EXCHANGES_KEPT_MAX) this.#exchanges.push(exchange);
     };
     return done instanceof Promise ? done.then(finish) : finish();
   }
@@ -145,6 +154,7 @@ export class HttpAnswers {
         seeders: answer.seeders,
         leechers: answer.leechers,
         completed: answer.completed,
+        warning: answer.warning,
         peers,
       });
       output.respond(OK, TEXT, body, true, connection);

@@ -48,7 +48,8 @@ export class HttpOutput {
   }
 
   /**
-   * Writes the answer to an announce in the compact form; `peers6` is left out when it is empty.
+   * Writes the answer to an announce in the compact form; `peers6` is left out when it is empty. A warning
+   * is ASCII.
    *
    * **Source**: BEP 3, BEP 7, BEP 23.
    */
@@ -56,10 +57,11 @@ export class HttpOutput {
     // hot: bench/tracker.ts
     const peers = answer.count4 * COMPACT4_BYTES;
     const peers6 = answer.count6 * COMPACT6_BYTES;
-    this.#need(COMPACT_HEAD_BYTES_MAX + peers + peers6);
+    const warning = answer.warning === null ? "" : warningPart(answer.warning);
+    this.#need(COMPACT_HEAD_BYTES_MAX + peers + peers6 + warning.length);
     const bodyBytes = COMPACT_FIXED_BYTES + intervals.length + digitsOf(answer.seeders) +
       digitsOf(answer.completed) + digitsOf(answer.leechers) + digitsOf(peers) + peers +
-      (peers6 === 0 ? 0 : 9 + digitsOf(peers6) + peers6);
+      (peers6 === 0 ? 0 : 9 + digitsOf(peers6) + peers6) + warning.length;
     this.#text(COMPACT_HEAD);
     this.#number(bodyBytes);
     if (connection !== "") this.#text(`\r\nConnection: ${connection}`);
@@ -80,6 +82,7 @@ export class HttpOutput {
       this.#text(":");
       this.#copy(answer.compact6, peers6);
     }
+    this.#text(warning);
     this.#text("e");
   }
 
@@ -124,6 +127,10 @@ const COMPACT_HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Len
 /** The part of a compact answer that is always the same, behind the count of leechers. */
 export function intervalsPart(intervalSeconds: number, minIntervalSeconds: number): string {
   return `e8:intervali${intervalSeconds}e12:min intervali${minIntervalSeconds}e`;
+}
+
+function warningPart(words: string): string {
+  return `15:warning message${words.length}:${words}`;
 }
 
 /** How many digits a number from 0 up to 2^53 has. */

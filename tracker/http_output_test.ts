@@ -14,6 +14,7 @@ Deno.test("HttpOutput writes compact answers as writeAnnounceResponse() does", (
     count4: fc.nat(200),
     count6: fc.nat(200),
     connection: fc.constantFrom("", "close"),
+    warning: fc.constantFrom(null, "a little late"),
   });
   const output = new HttpOutput();
   fc.assert(fc.property(numbers, ({ connection, ...fields }) => {
@@ -28,6 +29,7 @@ Deno.test("HttpOutput writes compact answers as writeAnnounceResponse() does", (
       seeders: fields.seeders,
       leechers: fields.leechers,
       completed: fields.completed,
+      warning: fields.warning,
       peers: {
         compact4: answer.compact4.subarray(0, 6 * fields.count4),
         compact6: answer.compact6.subarray(0, 18 * fields.count6),

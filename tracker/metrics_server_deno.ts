@@ -24,6 +24,10 @@ export interface MetricsSource {
  * - `tracker_request_seconds`, a histogram: from when a request was read until its answer was ready,
  * - `tracker_connections_total` by `event`, `tracker_connections`,
  * - `tracker_peers`, `tracker_swarms`,
+ * - with a replica `tracker_replica_members`, `tracker_replica_lag_seconds`, `tracker_replica_records`,
+ *   `tracker_replica_refused_total`, `tracker_replica_bytes_total` by `direction`,
+ * - with a store elsewhere `tracker_store_up`, `tracker_store_kept_announces`,
+ *   `tracker_store_cache_answers_total`,
  * - and of the process `process_resident_memory_bytes`, `process_start_time_seconds`.
  */
 export class MetricsServer {
@@ -115,6 +119,8 @@ function makeRegistry(
   gauge("tracker_connections", "Open connections", () => source.metrics.openConnections);
   gauge("tracker_peers", "Peers in all swarms", () => source.stats.peers);
   gauge("tracker_swarms", "Swarms with peers", () => source.stats.swarms);
+  if (source.stats.cluster !== undefined) registerReplica({ Counter, Gauge }, registry, source);
+  if (source.stats.store !== undefined) registerStore({ Counter, Gauge }, registry, source);
   gauge("process_resident_memory_bytes", "Memory in use", () => Deno.memoryUsage().rss);
   const startSeconds = performance.timeOrigin / 1000;
   gauge("process_start_time_seconds", "When the process began", () => startSeconds);
@@ -125,6 +131,84 @@ function makeRegistry(
   const latency = new Histogram({ name, help: LATENCY_HELP, buckets, registers });
   Object.assign(latency, { get: tell, getForPromString: tell });
   return registry;
+}
+
+/** Registers what there is to tell of a tracker that replicates to others. */
+function registerReplica(
+  { Counter, Gauge }: Pick<typeof import("prom-client"), "Counter" | "Gauge">,
+  registry: Registry,
+  source: MetricsSource,
+): void {
+  const registers = [registry];
+  const gauges: [name: string, help: string, of: "members" | "lagSeconds" | "records"][] = [
+    ["members", "Other trackers of the group that answer", "members"],
+    ["lag_seconds", "How late announces of others came, the latest of a minute", "lagSeconds"],
+    ["records", "Announces of all trackers that are kept", "records"],
+  ];
+  for (const [name, help, of] of gauges) {
+    new Gauge({
+      name: `tracker_replica_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(source.stats.cluster?.[of] ?? 0);
+      },
+    });
+  }
+  new Counter({
+    name: "tracker_replica_refused_total",
+    help: "Announces of others that there was no room for",
+    registers,
+    collect() {
+      this.reset();
+      this.inc(source.stats.cluster?.refused ?? 0);
+    },
+  });
+  new Counter({
+    name: "tracker_replica_bytes_total",
+    help: "What trackers of the group told one another",
+    labelNames: ["direction"],
+    registers,
+    collect() {
+      this.reset();
+      this.inc({ direction: "sent" }, source.stats.cluster?.bytesSent ?? 0);
+      this.inc({ direction: "received" }, source.stats.cluster?.bytesReceived ?? 0);
+    },
+  });
+}
+
+/** Registers what there is to tell of a store on another machine. */
+function registerStore(
+  { Counter, Gauge }: Pick<typeof import("prom-client"), "Counter" | "Gauge">,
+  registry: Registry,
+  source: MetricsSource,
+): void {
+  const registers = [registry];
+  new Gauge({
+    name: "tracker_store_up",
+    help: "Whether all of the store is in reach",
+    registers,
+    collect() {
+      this.set(source.stats.store?.isUp ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: "tracker_store_kept_announces",
+    help: "Announces that wait for the store",
+    registers,
+    collect() {
+      this.set(source.stats.store?.keptAnnounces ?? 0);
+    },
+  });
+  new Counter({
+    name: "tracker_store_cache_answers_total",
+    help: "Announces that were answered from the cache",
+    registers,
+    collect() {
+      this.reset();
+      this.inc(source.stats.store?.cacheAnswers ?? 0);
+    },
+  });
 }
 
 const LATENCY_NAME = "tracker_request_seconds";

@@ -112,6 +112,16 @@ export {
   scrapeUrlOf,
 } from "./query.ts";
 export {
+  RedisSwarmStore,
+  type RedisSwarmStoreOptions,
+  SCRAPE_ALL_SWARMS_MAX,
+  SCRAPE_ALL_TIMEOUT_MS,
+  STORE_RETRY_MS_MAX,
+  STORE_RETRY_MS_MIN,
+  STORE_STEADY_MS,
+  STORE_TIMEOUT_MS,
+} from "./redis_swarm_store_deno.ts";
+export {
   type AnnounceReply,
   INTERVAL_SECONDS_DEFAULT,
   INTERVAL_SECONDS_MAX,
@@ -127,6 +137,16 @@ export {
   writeScrapeResponse,
 } from "./response.ts";
 export { type TrackerStats } from "./stats_page.ts";
+export { formatStorePlace, parseStoreUrl, type StorePlace } from "./store_url.ts";
+export { KEPT_ANNOUNCES_MAX } from "./_kept_announces.ts";
+export {
+  CACHE_AGE_MS,
+  CACHE_RENEWAL_MS,
+  CACHED_PEERS_MAX,
+  CACHED_SWARMS_MAX,
+  OUTAGE_PEERS_MAX,
+  OUTAGE_SWARMS_MAX,
+} from "./_swarm_cache.ts";
 export {
   EXPIRE_PEERS_MAX,
   type Lock,
@@ -135,13 +155,17 @@ export {
   PEERS_KEPT_MAX,
   SWARMS_MAX,
 } from "./swarm.ts";
+export type { ReplicaStatus, ReplicatedAnnounce, SwarmReplica } from "./swarm_replica.ts";
 export {
   type Awaitable,
   COMPACT4_BYTES,
   COMPACT6_BYTES,
+  IMPOSTOR_REFUSAL,
   NUM_WANT_DEFAULT,
   NUM_WANT_MAX,
   type PeerForm,
+  type StoreHealth,
+  type StoreStats,
   type SwarmAnnounce,
   SwarmAnswer,
   type SwarmCounts,
@@ -161,7 +185,7 @@ export {
   type TrackerServerOptions,
   WORKERS_MAX,
 } from "./tracker_server_deno.ts";
-export { PEER_TTL_INTERVALS, PEER_TTL_MARGIN_MS } from "./tracker_thread_deno.ts";
+export { PEER_TTL_INTERVALS, PEER_TTL_MARGIN_MS, peerTtlMsOf } from "./tracker_thread_deno.ts";
 export { UDP_NUM_WANT6_MAX } from "./udp_answers.ts";
 export { type TrackerUdpOptions, UdpTrackerClient } from "./udp_client_deno.ts";
 export {

@@ -128,6 +128,8 @@ export interface AnnounceReply {
   leechers: number;
   /** How many downloads were completed; left out when absent. */
   completed?: number;
+  /** What the peer should know, in words; left out when absent or `null`. */
+  warning?: string | null;
   /** The peers, in the one form or the other. */
   peers:
     | {
@@ -157,6 +159,7 @@ export function writeAnnounceResponse(reply: AnnounceReply): Uint8Array<ArrayBuf
       peerId === null ? { ip: host, port } : { ip: host, "peer id": peerId, port }
     ));
   }
+  answer["warning message"] = reply.warning ?? undefined;
   return encode(answer);
 }
 

@@ -5,6 +5,8 @@ import {
   type RequestKind,
   type RequestOutcome,
 } from "./metrics.ts";
+import type { ReplicaStatus } from "./swarm_replica.ts";
+import type { StoreStats } from "./swarm_store.ts";
 
 /** What a tracker tells of itself. */
 export interface TrackerStats {
@@ -18,6 +20,10 @@ export interface TrackerStats {
   readonly connections: number;
   /** How many requests there were since it began, by kind and outcome. */
   readonly requests: Readonly<Record<RequestKind, Readonly<Record<RequestOutcome, number>>>>;
+  /** How it keeps up with the other trackers of its group; absent where it is alone. */
+  readonly cluster?: ReplicaStatus;
+  /** How the store on another machine is; absent where the swarms are here. */
+  readonly store?: StoreStats;
 }
 
 /** Puts the numbers together. */
@@ -26,6 +32,7 @@ export function statsOf(
   swarms: number,
   peers: number,
   uptimeSeconds: number,
+  replica: ReplicaStatus | null = null,
 ): TrackerStats {
   const requests = Object.fromEntries(REQUEST_KINDS.map((kind) => [
     kind,
@@ -34,7 +41,15 @@ export function statsOf(
     ),
   ])) as unknown as TrackerStats["requests"];
   const connections = metrics.openConnections;
-  return { swarms, peers, uptimeSeconds: Math.floor(uptimeSeconds), connections, requests };
+  const cluster = replica === null ? {} : { cluster: replica };
+  return {
+    swarms,
+    peers,
+    uptimeSeconds: Math.floor(uptimeSeconds),
+    connections,
+    requests,
+    ...cluster,
+  };
 }
 
 /** Makes a page for people of it: no script, nothing from elsewhere, and new every ten seconds. */
@@ -46,6 +61,13 @@ export function statsPage(stats: TrackerStats): string {
     ["connections", number(stats.connections)],
     ["up for", durationText(stats.uptimeSeconds)],
   ];
+  if (stats.cluster !== undefined) {
+    facts.push(["other trackers", number(stats.cluster.members)]);
+    facts.push(["lag", durationText(Math.round(stats.cluster.lagSeconds))]);
+  }
+  if (stats.store !== undefined) {
+    facts.push(["store", stats.store.isUp ? "in reach" : "out of reach"]);
+  }
   const rows = REQUEST_KINDS.map((kind) => {
     const cells = REQUEST_OUTCOMES.map((outcome) => `<td>${number(stats.requests[kind][outcome])}`);
     return `<tr><th>${kind.replace("-", " ")}${cells.join("")}`;

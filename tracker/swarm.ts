@@ -6,6 +6,7 @@ import { PeerTable } from "./_peer_table.ts";
 import {
   COMPACT4_BYTES,
   COMPACT6_BYTES,
+  IMPOSTOR_REFUSAL,
   NUM_WANT_MAX,
   type PeerForm,
   type SwarmAnnounce,
@@ -32,7 +33,6 @@ const HAS_6 = 0x40000000;
 const PEER_MASK: number = HAS_6 - 1;
 
 const FULL = "the tracker is full; try again later";
-const IMPOSTOR = "another peer has this peer id; its key differs";
 
 /** Lets one thread at a time at what threads share. */
 export interface Lock {
@@ -209,7 +209,7 @@ export class MemorySwarmStore implements SwarmStore {
         known !== 0 && known !== (key | 0) &&
         !this.#hasAddress(this.#memberOf(swarm, peer), address)
       ) {
-        answer.refusal = IMPOSTOR;
+        answer.refusal = IMPOSTOR_REFUSAL;
         return;
       }
     }

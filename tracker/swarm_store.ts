@@ -5,6 +5,9 @@ export const NUM_WANT_DEFAULT = 50;
 /** How many peers an answer holds at most: 1,200 bytes in the compact form of IPv4, one packet. */
 export const NUM_WANT_MAX = 200;
 
+/** What an announce is refused with that comes from elsewhere than its peer did, without the peer's key. */
+export const IMPOSTOR_REFUSAL = "another peer has this peer id; its key differs";
+
 /** An IPv4 address and a port, as compact answers have them. */
 export const COMPACT4_BYTES = 6;
 /** An IPv6 address and a port, as compact answers have them. */
@@ -58,6 +61,8 @@ export interface SwarmCounts {
 export class SwarmAnswer implements SwarmCounts {
   /** Why the store refuses, in words for the peer; `null` where it does not, and else nothing counts. */
   refusal: string | null = null;
+  /** What the peer should know of the answer, in words; `null` for nothing. */
+  warning: string | null = null;
   /** Peers with all of it. */
   seeders: number = 0;
   /** How many of its peers completed. */
@@ -78,6 +83,7 @@ export class SwarmAnswer implements SwarmCounts {
   /** Empties it. */
   clear(): void {
     this.refusal = null;
+    this.warning = null;
     this.seeders = 0;
     this.completed = 0;
     this.leechers = 0;
@@ -85,6 +91,26 @@ export class SwarmAnswer implements SwarmCounts {
     this.count6 = 0;
     this.peers.length = 0;
   }
+}
+
+/** How a store on another machine is doing, in numbers that anybody may see. */
+export interface StoreStats {
+  /** Whether all of it is in reach. */
+  readonly isUp: boolean;
+  /** For how long it has not been; 0 where it is. */
+  readonly downSeconds: number;
+  /** How many announces were answered from the cache since the tracker began. */
+  readonly cacheAnswers: number;
+  /** How many announces wait for the store. */
+  readonly keptAnnounces: number;
+}
+
+/** How a store on another machine is doing. */
+export interface StoreHealth extends StoreStats {
+  /** Where it is, without what is secret. */
+  readonly place: string;
+  /** Why it is not in reach; `null` where it is. */
+  readonly reason: string | null;
 }
 
 /** A result that a store in memory has at once, and one on another machine later. */
@@ -113,6 +139,8 @@ export interface SwarmStore {
   readonly peerCount: number;
   /** When the next peer may expire; `Infinity` with no peer, or where that is not the caller's task. */
   readonly nextExpiryMs: number;
+  /** How it is doing; absent where it cannot be out of reach. */
+  readonly health?: StoreHealth;
   /** Enters, updates or (with `stopped`) removes a peer, and fills in `answer` for it. */
   announce(announce: SwarmAnnounce, nowMs: number, answer: SwarmAnswer): Awaitable<void>;
   /** How large swarms are, in the order of `infoHashes`; `null` for one without peers. */

@@ -7,6 +7,7 @@ import type { Exchange } from "./exchange.ts";
 import type { RequestKind, RequestOutcome, TrackerMetrics } from "./metrics.ts";
 import { INTERVAL_SECONDS_DEFAULT, INTERVAL_SECONDS_MAX } from "./response.ts";
 import type { Awaitable, SwarmCounts, SwarmStore } from "./swarm_store.ts";
+import type { ReplicatedAnnounce } from "./swarm_replica.ts";
 
 /** The min interval as a part of the interval: a peer without peers may ask again every minute of 30. */
 export const MIN_INTERVAL_PART: number = 1 / 30;
@@ -65,6 +66,8 @@ export class TrackerCore {
   readonly metrics: TrackerMetrics;
   /** Which torrents are served, and to whom; may be replaced at any time. */
   lists: AccessLists;
+  /** Is told of every announce that the store accepted, which is borrowed; `null` where nobody is. */
+  onAccepted: ((announce: ReplicatedAnnounce) => void) | null = null;
   readonly #rates: AddressRates | null;
   readonly #onRequest: ((record: RequestRecord) => void) | null;
 
@@ -129,7 +132,15 @@ export class TrackerCore {
       exchange.answer.refusal = NOT_SERVED;
       return;
     }
-    return this.store.announce(exchange, nowMs, exchange.answer);
+    const done = this.store.announce(exchange, nowMs, exchange.answer);
+    if (this.onAccepted === null) return done;
+    return done instanceof Promise
+      ? done.then(() => this.#tellAccepted(exchange))
+      : this.#tellAccepted(exchange);
+  }
+
+  #tellAccepted(exchange: Exchange): void {
+    if (exchange.answer.refusal === null) this.onAccepted?.(exchange);
   }
 
   /** Scrapes; torrents that are not served count as unknown. */

@@ -23,6 +23,8 @@ export interface Tracker {
   probingSinceMs: number | null;
   /** Whether it counts us among the peers: it answered, and we have not left. */
   knowsUs: boolean;
+  /** Whether it was told of the completion. */
+  isCompletionTold: boolean;
   /** Its min interval: not to be asked before, unless there is an event to tell. */
   earliestMs: number;
   /** When it last answered; `null` for never. */
@@ -114,6 +116,7 @@ function makeTracker(
     order: null,
     probingSinceMs: null,
     knowsUs: false,
+    isCompletionTold: false,
     earliestMs: -Infinity,
     lastAnswerMs: null,
     seeders: null,

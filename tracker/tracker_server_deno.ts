@@ -1,10 +1,11 @@
-import type { AccessLists } from "./access.ts";
+import { type AccessLists, isServed } from "./access.ts";
 import { CONNECTION_KEY_BYTES } from "./connection_id.ts";
 import { openSockets } from "./listen_deno.ts";
 import { TrackerMetrics } from "./metrics.ts";
 import type { TrackerStats } from "./stats_page.ts";
 import { MemorySwarmStore } from "./swarm.ts";
-import type { SwarmStore } from "./swarm_store.ts";
+import type { ReplicatedAnnounce, SwarmReplica } from "./swarm_replica.ts";
+import { SwarmAnswer, type SwarmStore } from "./swarm_store.ts";
 import type { RequestRecord, TrackerRules } from "./tracker_core.ts";
 import { peerTtlMsOf, TrackerThread } from "./tracker_thread_deno.ts";
 import {
@@ -41,6 +42,8 @@ export interface TrackerServerOptions extends TrackerRules {
   connectionsPerAddress?: number;
   /** Where the swarms are. Default: in memory. */
   store?: SwarmStore;
+  /** What makes it one of several trackers that know the same swarms. Default: it is alone. */
+  replica?: SwarmReplica;
   /** The monotonic clock. Default: `performance.now`. */
   nowMs?: () => number;
   /** Random numbers, for the choice of peers. Default: `Math.random`. */
@@ -126,6 +129,7 @@ export class TrackerServer {
     const onError = options.onError ?? (() => {});
     const answers = new UdpAnswers(core, connectionKey);
     this.#udp = new UdpServer(answers, core.metrics, this.#nowMs, onError);
+    if (options.replica !== undefined) this.#join(options.replica);
   }
 
   /** What is counted, by all threads. */
@@ -161,8 +165,11 @@ export class TrackerServer {
         this.#workers = await startWorkers(
           this.#setupFor(this.#shared, hostname, port),
           this.#workerCount,
-          (record) => this.#options.onRequest?.(record),
-          (error) => this.#options.onError?.(error),
+          {
+            request: (record) => this.#options.onRequest?.(record),
+            accepted: (announce) => this.#options.replica?.handleAnnounce(announce),
+            error: (error) => this.#options.onError?.(error),
+          },
         );
       } catch (error) {
         listener.close();
@@ -194,6 +201,20 @@ export class TrackerServer {
     this.#sweepTimer = null;
   }
 
+  /** Tells the replica of what is announced here, and takes what it has from others. */
+  #join(replica: SwarmReplica): void {
+    const { core } = this.#thread;
+    core.onAccepted = (announce) => replica.handleAnnounce(announce);
+    this.#thread.replicaStatus = () => replica.status;
+    const answer = new SwarmAnswer();
+    replica.attach((announce: ReplicatedAnnounce) => {
+      // Others may serve more than we do.
+      if (!isServed(core.lists, announce.infoHash)) return;
+      // What this store refuses, such as an impostor's word, is not ours to answer.
+      core.store.announce({ ...announce, numWant: 0, form: "compact" }, this.#nowMs(), answer);
+    });
+  }
+
   #setupFor(shared: SharedSwarms, hostname: string, port: number): WorkerSetup {
     const { intervalSeconds, fullScrape, trustedProxies, trustedClients } = this.#options;
     const { requestsPerSecond, connectionsMax, connectionsPerAddress, tls } = this.#options;
@@ -212,8 +233,17 @@ export class TrackerServer {
         lists: this.#thread.core.lists,
       },
       logs: this.#options.onRequest !== undefined,
+      replicates: this.#options.replica !== undefined,
       shared,
     };
+  }
+
+  /** Tells the other threads how the replica is: each answers `/stats`. */
+  #tellReplicaStatus(): void {
+    const { replica } = this.#options;
+    if (replica === undefined || this.#workers.length === 0) return;
+    const status = replica.status;
+    for (const worker of this.#workers) worker.setReplicaStatus(status);
   }
 
   /** Arms the one timer for the peer that expires next. */
@@ -224,6 +254,7 @@ export class TrackerServer {
     const delayMs = dueMs <= 0 ? SWEEP_MORE_MS : Math.max(dueMs, SWEEP_MS_MIN);
     this.#sweepTimer = setTimeout(() => {
       store.expire(this.#nowMs());
+      this.#tellReplicaStatus();
       this.#armSweep();
     }, Math.min(delayMs, SWEEP_MS_MAX));
   }
@@ -232,11 +263,14 @@ export class TrackerServer {
 /** How many threads may answer; more do not help one port. */
 export const WORKERS_MAX = 64;
 
-function checkWorkers({ workers = 1, store, nowMs }: TrackerServerOptions): void {
+function checkWorkers({ workers = 1, store, replica, nowMs }: TrackerServerOptions): void {
   if (!Number.isInteger(workers) || workers < 1 || workers > WORKERS_MAX) {
     throw new RangeError(
       `Cannot make tracker: there are ${workers} workers, should be 1 to ${WORKERS_MAX}`,
     );
+  }
+  if (replica !== undefined && store !== undefined) {
+    throw new RangeError("Cannot make tracker: a replica is for swarms in memory alone");
   }
   if (workers > 1 && (store !== undefined || nowMs !== undefined)) {
     throw new RangeError("Cannot make tracker: workers have a store and a clock of their own");

@@ -3,6 +3,7 @@ import { HttpServer } from "./http_server_deno.ts";
 import { TrackerMetrics } from "./metrics.ts";
 import { INTERVAL_SECONDS_DEFAULT } from "./response.ts";
 import { statsOf, type TrackerStats } from "./stats_page.ts";
+import type { ReplicaStatus } from "./swarm_replica.ts";
 import type { SwarmStore } from "./swarm_store.ts";
 import { TrackerCore } from "./tracker_core.ts";
 import type { TrackerServerOptions } from "./tracker_server_deno.ts";
@@ -12,8 +13,10 @@ export const PEER_TTL_INTERVALS = 2;
 /** What comes on top of that: for a slow network, and for clients that add jitter. */
 export const PEER_TTL_MARGIN_MS = 60_000;
 
-/** How long a peer may be silent. */
-export function peerTtlMsOf({ intervalSeconds }: TrackerServerOptions): number {
+/** How long a peer may be silent by the rules of a tracker. */
+export function peerTtlMsOf(
+  { intervalSeconds }: Pick<TrackerServerOptions, "intervalSeconds">,
+): number {
   const intervalMs = (intervalSeconds ?? INTERVAL_SECONDS_DEFAULT) * 1000;
   return intervalMs * PEER_TTL_INTERVALS + PEER_TTL_MARGIN_MS;
 }
@@ -36,6 +39,8 @@ export class TrackerThread {
   readonly core: TrackerCore;
   /** Its connections. */
   readonly http: HttpServer;
+  /** How the replica is, where there is one. */
+  replicaStatus: () => ReplicaStatus | null = () => null;
   readonly #parts: ThreadParts;
   readonly #startMs: number;
 
@@ -71,6 +76,12 @@ export class TrackerThread {
   get stats(): TrackerStats {
     const { store, nowMs } = this.#parts;
     const uptimeSeconds = (nowMs() - this.#startMs) / 1000;
-    return statsOf(this.metrics, store.swarmCount, store.peerCount, uptimeSeconds);
+    const replica = this.replicaStatus();
+    const { swarmCount, peerCount, health } = store;
+    const stats = statsOf(this.metrics, swarmCount, peerCount, uptimeSeconds, replica);
+    if (health === undefined) return stats;
+    // Where the store is, is nobody's business.
+    const { isUp, downSeconds, cacheAnswers, keptAnnounces } = health;
+    return { ...stats, store: { isUp, downSeconds, cacheAnswers, keptAnnounces } };
   }
 }

@@ -19,10 +19,11 @@ let thread: TrackerThread | null = null;
 self.onmessage = ({ data }: MessageEvent<WorkerOrder>) => {
   if (data.kind === "begin") begin(data.index, data.setup);
   else if (data.kind === "lists") thread!.core.lists = data.lists;
+  else if (data.kind === "replica") thread!.replicaStatus = () => data.status;
   else thread!.http.close().then(() => report({ kind: "closed" }));
 };
 
-function begin(index: number, { options, logs, shared: sent }: WorkerSetup): void {
+function begin(index: number, { options, logs, replicates, shared: sent }: WorkerSetup): void {
   try {
     // Only its fields travel.
     const shared = new SharedSwarms(sent);
@@ -34,6 +35,13 @@ function begin(index: number, { options, logs, shared: sent }: WorkerSetup): voi
     const nowMs = (): number => shared.nowMs();
     const store = shared.openStore(peerTtlMsOf(options), Math.random);
     thread = new TrackerThread(own, { store, metrics: shared.openMetrics(), index, nowMs });
+    if (replicates) {
+      thread.core.onAccepted = (announce) => {
+        const { infoHash, peerId, address, port, key, hostname, seed, event } = announce;
+        const told = { infoHash, peerId, address, port, key, hostname, seed, event };
+        report({ kind: "accepted", announce: told });
+      };
+    }
     thread.http.serve(openListener(options, options.hostname, options.port, true));
     report({ kind: "listening" });
   } catch (error) {

@@ -2,6 +2,7 @@ import type { AccessLists } from "./access.ts";
 import { METRICS_BYTES, TrackerMetrics } from "./metrics.ts";
 import { LOCK_BYTES, SharedLock } from "./shared_lock_deno.ts";
 import { MemorySwarmStore } from "./swarm.ts";
+import type { ReplicaStatus, ReplicatedAnnounce } from "./swarm_replica.ts";
 import type { RequestRecord } from "./tracker_core.ts";
 import type { TrackerServerOptions } from "./tracker_server_deno.ts";
 
@@ -58,6 +59,8 @@ export interface WorkerSetup {
   readonly options: TrackerServerOptions & { readonly hostname: string; readonly port: number };
   /** Whether it tells of every request. */
   readonly logs: boolean;
+  /** Whether it tells of every announce that it accepted. */
+  readonly replicates: boolean;
   /** What it shares with the others. */
   readonly shared: SharedSwarms;
 }
@@ -66,6 +69,7 @@ export interface WorkerSetup {
 export type WorkerOrder =
   | { readonly kind: "begin"; readonly index: number; readonly setup: WorkerSetup }
   | { readonly kind: "lists"; readonly lists: AccessLists }
+  | { readonly kind: "replica"; readonly status: ReplicaStatus }
   | { readonly kind: "close" };
 
 /** What a thread tells. */
@@ -73,6 +77,7 @@ export type WorkerReport =
   | { readonly kind: "listening" }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "request"; readonly record: RequestRecord }
+  | { readonly kind: "accepted"; readonly announce: ReplicatedAnnounce }
   | { readonly kind: "error"; readonly message: string }
   | { readonly kind: "closed" };
 
@@ -80,20 +85,31 @@ export type WorkerReport =
 export interface TrackerWorker {
   /** Replaces its lists. */
   setLists(lists: AccessLists): void;
+  /** Tells it how the replica is, which is the first thread's. */
+  setReplicaStatus(status: ReplicaStatus): void;
   /** Ends it when its answers are sent. */
   close(): Promise<void>;
+}
+
+/** Who hears what threads tell. */
+export interface WorkersSink {
+  /** A request was answered. */
+  request(record: RequestRecord): void;
+  /** An announce was accepted. */
+  accepted(announce: ReplicatedAnnounce): void;
+  /** What should not happen. */
+  error(error: unknown): void;
 }
 
 /** Starts all threads but the first, which is ours; resolves when they listen. */
 export async function startWorkers(
   setup: WorkerSetup,
   count: number,
-  onRequest: (record: RequestRecord) => void,
-  onError: (error: unknown) => void,
+  sink: WorkersSink,
 ): Promise<TrackerWorker[]> {
   const starting: Promise<TrackerWorker>[] = [];
   for (let index = 1; index < count; index++) {
-    starting.push(startWorker(setup, index, onRequest, onError));
+    starting.push(startWorker(setup, index, sink));
   }
   const results = await Promise.allSettled(starting);
   const started = results.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
@@ -106,8 +122,7 @@ export async function startWorkers(
 function startWorker(
   setup: WorkerSetup,
   index: number,
-  onRequest: (record: RequestRecord) => void,
-  onError: (error: unknown) => void,
+  sink: WorkersSink,
 ): Promise<TrackerWorker> {
   const thread = new Worker(new URL("./tracker_worker_deno.ts", import.meta.url), {
     type: "module",
@@ -119,8 +134,9 @@ function startWorker(
   thread.onmessage = ({ data }: MessageEvent<WorkerReport>) => {
     if (data.kind === "listening") listening.resolve();
     else if (data.kind === "failed") listening.reject(new Error(data.message));
-    else if (data.kind === "request") onRequest(data.record);
-    else if (data.kind === "error") onError(new Error(data.message));
+    else if (data.kind === "request") sink.request(data.record);
+    else if (data.kind === "accepted") sink.accepted(data.announce);
+    else if (data.kind === "error") sink.error(new Error(data.message));
     else closed.resolve();
   };
   thread.onerror = (event) => {
@@ -128,11 +144,12 @@ function startWorker(
     const error = new Error(`Thread ${index} of the tracker ended: ${event.message}`);
     listening.reject(error);
     closed.resolve();
-    onError(error);
+    sink.error(error);
   };
   tell({ kind: "begin", index, setup });
   return listening.promise.then(() => ({
     setLists: (lists) => tell({ kind: "lists", lists }),
+    setReplicaStatus: (status) => tell({ kind: "replica", status }),
     close: async () => {
       tell({ kind: "close" });
       await closed.promise;

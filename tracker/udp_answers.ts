@@ -1,5 +1,5 @@
 import { ConnectionIds } from "./connection_id.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, EXCHANGES_KEPT_MAX } from "./exchange.ts";
 import type { RequestKind } from "./metrics.ts";
 import { COMPACT4_BYTES, COMPACT6_BYTES, NUM_WANT_DEFAULT, NUM_WANT_MAX } from "./swarm_store.ts";
 import type { SwarmCounts } from "./swarm_store.ts";
@@ -34,7 +34,8 @@ const NO_COUNTS: SwarmCounts = { seeders: 0, completed: 0, leechers: 0 };
 export class UdpAnswers {
   readonly #core: TrackerCore;
   readonly #ids: ConnectionIds;
-  #exchange: Exchange | null = new Exchange();
+  /** Those that are free: with a store in memory there is always the one that is needed. */
+  readonly #exchanges: Exchange[] = [];
 
   /** Answers with what `core` says; `connectionKey` is the secret of its connection ids. */
   constructor(core: TrackerCore, connectionKey: Uint8Array) {
@@ -96,8 +97,7 @@ export class UdpAnswers {
       return put(target, encodeUdpError(transactionId, "this passkey is not known here"));
     }
     const is4 = address.length === 4;
-    const exchange = this.#exchange ?? new Exchange();
-    this.#exchange = null;
+    const exchange = this.#exchanges.pop() ?? new Exchange();
     exchange.infoHash.set(request.infoHash);
     exchange.peerId.set(request.peerId);
     exchange.address = address;
@@ -118,7 +118,7 @@ export class UdpAnswers {
         address,
         exchange,
       );
-      this.#exchange = exchange;
+      if (this.#exchanges.length < EXCHANGES_KEPT_MAX) this.#exchanges.push(exchange);
       if (answer.refusal !== null) {
         return put(target, encodeUdpError(transactionId, answer.refusal));
       }

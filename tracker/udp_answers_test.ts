@@ -203,6 +203,10 @@ Deno.test("UdpAnswers wants passkeys where there are some, as URL data", async (
     const refused = await asked.announce(2, four(2), { urlData });
     assertEquals(messageOf(refused), "this passkey is not known here");
   }
+  // A scrape has no room for one.
+  const head = { ...await asked.connect(four(1)), transactionId: 5 };
+  const scraped = await asked.ask(encodeUdpScrape({ ...head, infoHashes: [infoHash] }), four(1));
+  assertEquals(messageOf(scraped), "this tracker scrapes over HTTP only");
   const free = new Asked();
   assertEquals(peersOf(await free.announce(1, four(1), { urlData: "/sesame/announce" })), []);
 });

@@ -4,7 +4,9 @@ import { buildTorrent, parseTorrent, type Torrent } from "@enjambre/metainfo";
 import { OverlayNode } from "@enjambre/overlay";
 import { MemoryStore } from "@enjambre/storage";
 import { Session } from "@enjambre/client";
-import { within } from "../kit/deadline.ts";
+import { eventually, within } from "../kit/deadline.ts";
+import { ScriptedPeer } from "../kit/scripted_peer.ts";
+import { makeSharedFile } from "../kit/shared_file.ts";
 
 const LIMIT_MS = 30_000;
 const content = new Uint8Array(100_000).fill(5);
@@ -89,5 +91,37 @@ Deno.test("Session keeps private torrents out of the overlay", async () => {
   const active = session.add(torrent, store, await store.check(), alone);
   assertEquals([active.snapshot().overlay, node.status().records], [null, 0]);
   await session.close();
+  await store.close();
+});
+
+Deno.test("Session that is the only seed in the overlay shows a peer nothing at first, until there is another", async () => {
+  const shared = await makeSharedFile(200_000);
+  const store = new MemoryStore(shared.torrent);
+  const { pieceCount, pieceLength } = shared.torrent.geometry;
+  for (let piece = 0; piece < pieceCount; piece++) {
+    await store.write(piece, shared.data.slice(piece * pieceLength, (piece + 1) * pieceLength));
+  }
+  const witness = nodeAt([]);
+  const seed = (): Session => {
+    const session = Session.listen({ port: 0, overlay: nodeAt([witness.address]) });
+    session.add(shared.torrent, store, new Uint8Array(1).fill(0xf0), alone);
+    return session;
+  };
+  /** Dials again and again until it is told this first. */
+  const untilTold = (session: Session, kind: string) =>
+    eventually(LIMIT_MS, `a peer to be told ${kind}`, async () => {
+      using peer = await ScriptedPeer.dial(session.port, shared);
+      await peer.greet();
+      let said = (await peer.hear()).kind;
+      if (said === "handleExtended") said = (await peer.hear()).kind;
+      return said === kind || null;
+    });
+  const first = seed();
+  await untilTold(first, "handleHaveNone");
+  const second = seed();
+  await untilTold(first, "handleHaveAll");
+  await second.close();
+  await untilTold(first, "handleHaveNone");
+  await Promise.all([first.close(), witness.close()]);
   await store.close();
 });

@@ -14,6 +14,8 @@ export const REQUIREMENTS = [
   "mktorrent",
   "namespaces",
   "opentracker",
+  "redis-cli",
+  "redis-server",
   "transmission-create",
   "transmission-daemon",
 ] as const;

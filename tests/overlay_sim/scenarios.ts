@@ -15,8 +15,19 @@ import {
 /** Between two rounds. */
 const ROUND_MS = 8000;
 
+/** Where nothing happens, traffic is measured for so many rounds: the time of four beats. */
+const QUIET_ROUNDS = 15;
+
+/** Traffic is measured for so many rounds from when a record is new, or for as long as it takes to spread. */
+const SPREAD_ROUNDS = 5;
+
+/** Liars that flood, a hundred records each: what every node keeps of more has no room in a large simulation. */
+const FLOODERS_MAX = 10;
+
 /** In larger overlays, where each is to know all, nodes are told: how they learn of each other costs nodes squared. */
 const ALL_LEARN_ALL_MAX = 1000;
+
+const MEMORY_AT_START_BYTES = memoryBytes();
 
 /** How large a run is. */
 export interface Size {
@@ -86,9 +97,19 @@ export const scenarios: readonly Scenario[] = [
     run: (size) => torrentsEach(size, 10, { replication: 8, membersMax: 16_384 }),
   },
   {
+    name: "everywhere",
+    says: "ten torrents a node, all hold all",
+    run: (size) => torrentsEach(size, 10, { replication: "all" }),
+  },
+  {
     name: "crowded",
     says: "a torrent a node, twice as many nodes as any knows",
     run: (size) => torrentsEach(size, 1, { replication: "auto", membersMax: size.nodes / 2 }),
+  },
+  {
+    name: "newcomers",
+    says: "ten nodes come to many, who know at most 256 others",
+    run: newcomers,
   },
   { name: "liars", says: "5 % forge, replay, date ahead and flood", run: liars },
 ];
@@ -132,32 +153,59 @@ function seconds(ms: number | null): number | null {
   return ms === null ? null : Math.round(ms / 10) / 100;
 }
 
-/** What a node sends in a round on average while time passes. */
-function trafficOf(overlay: VirtualOverlay, rounds: number): Findings {
-  const totals = () => overlay.statuses().map(({ traffic }) => traffic);
+/** Begins to measure. @returns what tells how much a node sent since in a round, on average over those that run */
+function meterOf(overlay: VirtualOverlay): () => Findings {
+  const totals = () => overlay.nodes.map(({ node }) => node.status(overlay.clock.nowMs).traffic);
   const sum = (all: TrafficTotals[], key: "bytesSent" | "messagesSent") =>
     all.reduce((total, traffic) => total + traffic[key], 0);
   const before = totals();
-  overlay.run(rounds * ROUND_MS);
-  const after = totals();
-  const perNode = (key: "bytesSent" | "messagesSent") =>
-    Math.round(10 * (sum(after, key) - sum(before, key)) / after.length / rounds) / 10;
-  return {
-    "bytes/node/round": perNode("bytesSent"),
-    "messages/node/round": perNode("messagesSent"),
+  const beganMs = overlay.clock.nowMs;
+  return () => {
+    const after = totals();
+    const nodeRounds = overlay.up.length * (overlay.clock.nowMs - beganMs) / ROUND_MS;
+    const perNode = (key: "bytesSent" | "messagesSent") =>
+      Math.round(10 * (sum(after, key) - sum(before, key)) / nodeRounds) / 10;
+    return {
+      "bytes/node/round": perNode("bytesSent"),
+      "messages/node/round": perNode("messagesSent"),
+    };
   };
 }
 
-function suspicionsOf(overlay: VirtualOverlay): Findings {
-  const suspicions = overlay.statuses().reduce((sum, status) => sum + status.suspicions, 0);
-  return { suspicions, "given up falsely": overlay.falselyGone };
+/**
+ * What a node costs while nothing happens: what it sends in a round on average and, where V8 was started with
+ * `--expose-gc`, what it keeps in memory, the simulation's own included.
+ */
+function quietCostOf(overlay: VirtualOverlay): Findings {
+  const traffic = meterOf(overlay);
+  overlay.run(QUIET_ROUNDS * ROUND_MS);
+  const bytes = memoryBytes() - MEMORY_AT_START_BYTES;
+  if (Number.isNaN(bytes)) return traffic();
+  return { ...traffic(), "memory kB/node": Math.round(bytes / overlay.up.length / 100) / 10 };
+}
+
+/** What is in use; NaN where V8 cannot be asked to collect garbage first. */
+function memoryBytes(): number {
+  const { gc } = globalThis as { gc?: () => void };
+  if (gc === undefined) return NaN;
+  gc();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
+}
+
+/** How often running nodes were suspected and given up, from the start of the run. */
+function suspicionsOf({ falselySuspected, falselyGone }: VirtualOverlay): Findings {
+  return { "suspected falsely": falselySuspected, "given up falsely": falselyGone };
 }
 
 function spread(size: Size, loss: number): Findings {
   const overlay = settled(size, { loss });
+  const traffic = meterOf(overlay);
   const beganMs = overlay.clock.nowMs;
   const infoHash = overlay.announce(overlay.some());
-  const findings = { ...timeToKnow(overlay, infoHash), ...suspicionsOf(overlay) };
+  const times = timeToKnow(overlay, infoHash);
+  overlay.run(beganMs + SPREAD_ROUNDS * ROUND_MS - overlay.clock.nowMs);
+  const findings = { ...times, ...traffic(), ...suspicionsOf(overlay) };
   const knowing = overlay.up.flatMap(({ knowsSinceMs }) => knowsSinceMs.get(infoHash) ?? []);
   size.spread?.(knowing.map((sinceMs) => Math.round(sinceMs - beganMs)).sort((a, b) => a - b));
   return findings;
@@ -184,7 +232,7 @@ function quiet(size: Size): Findings {
   const overlay = settled(size);
   announceThousand(overlay);
   overlay.run(60_000);
-  const findings = trafficOf(overlay, 20);
+  const findings = quietCostOf(overlay);
   assertAllAgree(overlay);
   const records = overlay.statuses().map((status) => status.records);
   assert(Math.min(...records) === 1000, "a record was lost, though nothing happened");
@@ -196,7 +244,7 @@ function owners(size: Size): Findings {
   const overlay = settled(size);
   for (const node of overlay.nodes) overlay.announce(node);
   overlay.run(60_000);
-  return { ...trafficOf(overlay, 10), ...suspicionsOf(overlay) };
+  return { ...quietCostOf(overlay), ...suspicionsOf(overlay) };
 }
 
 function join(size: Size): Findings {
@@ -231,6 +279,7 @@ function partition(size: Size): Findings {
     "a record outlived its owner",
   );
   overlay.passes = () => true;
+  const traffic = meterOf(overlay);
   const beganMs = overlay.clock.nowMs;
   overlay.runUntil(
     () => overlay.up.every(({ knowsSinceMs }) => hashes.every((hash) => knowsSinceMs.has(hash))),
@@ -240,6 +289,8 @@ function partition(size: Size): Findings {
   return {
     "healed s": seconds(healedMs < 600_000 ? healedMs : null),
     "healed rounds": Math.ceil(healedMs / ROUND_MS),
+    ...traffic(),
+    ...suspicionsOf(overlay),
   };
 }
 
@@ -251,6 +302,7 @@ function churn(size: Size): Findings {
   const minutes = 4;
   const changes = Math.max(1, Math.round(size.nodes / 10 * minutes));
   const lost: { hash: string; atMs: number }[] = [];
+  const traffic = meterOf(overlay);
   let [missing, looks] = [0, 0];
   for (let change = 0; change < changes; change++) {
     const leaver = oneOf(overlay.random, overlay.up.filter((one) => !stays.includes(one)));
@@ -262,7 +314,8 @@ function churn(size: Size): Findings {
     missing += old.filter(({ knowsSinceMs }) => !knowsSinceMs.has(lasting)).length;
     looks += old.length;
   }
-  const findings = timeToKnow(overlay, overlay.announce(overlay.some()));
+  const sent = traffic();
+  const findings = { ...timeToKnow(overlay, overlay.announce(overlay.some())), ...sent };
   overlay.run(200_000);
   const ghosts = overlay.up.filter(({ knowsSinceMs }) =>
     lost.some(({ hash }) => knowsSinceMs.has(hash))
@@ -278,10 +331,13 @@ function churn(size: Size): Findings {
 function bootstrapGone(size: Size): Findings {
   const overlay = settled(size);
   for (const node of overlay.nodes.slice(0, 3)) overlay.stop(node);
+  const traffic = meterOf(overlay);
   overlay.run(120_000);
+  const sent = traffic();
   const newcomer = overlay.add([overlay.nodes[0]!.address, overlay.some().address]);
   overlay.run(ROUND_MS);
-  return { ...timeToKnow(overlay, overlay.announce(newcomer)), ...suspicionsOf(overlay) };
+  const findings = timeToKnow(overlay, overlay.announce(newcomer));
+  return { ...findings, ...sent, ...suspicionsOf(overlay) };
 }
 
 function leave(size: Size): Findings {
@@ -291,16 +347,19 @@ function leave(size: Size): Findings {
   overlay.announce(provider);
   const infoHash = overlay.announce(provider);
   overlay.run(60_000);
+  const traffic = meterOf(overlay);
   overlay.leave(provider, infoHash);
   const beganMs = overlay.clock.nowMs;
   const knowing = () => overlay.up.filter(({ knowsSinceMs }) => knowsSinceMs.has(infoHash)).length;
   const most = overlay.runUntil(() => knowing() <= 0.01 * overlay.up.length, 300_000);
   overlay.runUntil(() => knowing() === 0, 300_000);
   const allMs = overlay.clock.nowMs - beganMs;
+  overlay.run(Math.max(0, SPREAD_ROUNDS * ROUND_MS - allMs));
+  const sent = traffic();
   // Nothing deleted comes back.
   overlay.run(200_000);
   assert(knowing() === 0, "a provider that left is back");
-  return { "99 % s": seconds(most), "all s": seconds(allMs) };
+  return { "99 % s": seconds(most), "all s": seconds(allMs), ...sent, ...suspicionsOf(overlay) };
 }
 
 function torrentsEach(size: Size, torrents: number, change: Partial<OverlayOptions>): Findings {
@@ -310,26 +369,53 @@ function torrentsEach(size: Size, torrents: number, change: Partial<OverlayOptio
     Array.from({ length: torrents }, () => overlay.announce(node))
   );
   overlay.run(120_000);
-  const findings = trafficOf(overlay, 10);
+  const findings = quietCostOf(overlay);
   const records = overlay.statuses().map((status) => status.records);
-  let [found, asked] = [0, 0];
-  for (let index = 0; index < 200; index++) {
-    const at = overlay.some();
-    const infoHash = oneOf(overlay.random, hashes);
-    at.node.lookup(infoHash, 1, (providers) => found += providers.length, overlay.clock.nowMs);
-    asked++;
-    overlay.run(50);
-  }
-  overlay.run(3000);
   return {
     ...findings,
-    "lookups found %": 100 * found / asked,
+    ...suspicionsOf(overlay),
+    "lookups found %": foundOf(overlay, overlay.up, hashes),
     "records/node mean": Math.round(records.reduce((sum, count) => sum + count) / records.length),
     "records/node most": Math.max(...records),
     "members known least": Math.min(
       ...overlay.statuses().map(({ members }) => members.alive + members.hinted),
     ),
   };
+}
+
+/** Each newcomer knows few members at first: does it find what is there, and is it found? */
+function newcomers(size: Size): Findings {
+  const overlay = settled(size, { replication: "auto", membersMax: 256 });
+  overlay.run(240_000);
+  const hashes = overlay.up.map((node) => overlay.announce(node));
+  overlay.run(60_000);
+  const old = overlay.up;
+  const come = Array.from({ length: 10 }, () => overlay.add());
+  const findings: Findings = {};
+  let passedSeconds = 0;
+  const told: string[] = [];
+  for (const seconds of [10, 60, 300]) {
+    overlay.run(1000 * (seconds - passedSeconds));
+    if (told.length === 0) told.push(...come.map((node) => overlay.announce(node)));
+    overlay.run(3000);
+    passedSeconds = seconds + 3;
+    findings[`do not find % after ${seconds} s`] = 100 - foundOf(overlay, come, hashes);
+    findings[`are not found % after ${seconds} s`] = 100 - foundOf(overlay, old, told);
+  }
+  return findings;
+}
+
+/** The part of lookups that find a provider, asked by some of the nodes for some of the info-hashes. */
+function foundOf(overlay: VirtualOverlay, nodes: VirtualNode[], hashes: string[]): number {
+  const looks = 200;
+  let found = 0;
+  for (let look = 0; look < looks; look++) {
+    const [{ node }, infoHash] = [oneOf(overlay.random, nodes), oneOf(overlay.random, hashes)];
+    node.lookup(infoHash, 1, (providers) => found += +(providers.length > 0), overlay.clock.nowMs);
+    overlay.run(50);
+  }
+  overlay.run(3000);
+  return 100 * found / looks;
 }
 
 /** What each liar does with the lines that it should send. */
@@ -357,9 +443,10 @@ function liars(size: Size): Findings {
   });
   for (const node of honest.slice(0, 50)) overlay.announce(node);
   overlay.run(60_000);
+  const traffic = meterOf(overlay);
   // A flood of records, all signed as they should be.
-  for (const liar of overlay.nodes) {
-    if (!overlay.meddlers.has(liar.address)) continue;
+  const flooders = overlay.nodes.filter(({ address }) => overlay.meddlers.has(address));
+  for (const liar of flooders.slice(0, FLOODERS_MAX)) {
     for (let index = 0; index < 100; index++) overlay.announce(liar);
   }
   overlay.run(30_000);
@@ -372,6 +459,8 @@ function liars(size: Size): Findings {
   const offences = honest.map(({ node }) => node.status(nowMs).offences);
   return {
     ...findings,
+    ...traffic(),
+    ...suspicionsOf(overlay),
     forgeries: offences.reduce((sum, { forged }) => sum + forged, 0),
     "honest refused by honest":
       honest.filter(({ refused }) => [...refused].some((address) => !overlay.meddlers.has(address)))

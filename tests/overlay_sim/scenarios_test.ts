@@ -16,18 +16,32 @@ const bounds: Readonly<Record<string, { nodes: number; most: Findings }>> = {
   "pushed": { nodes: 100, most: { "all s": 120 } },
   "pushed10": { nodes: 100, most: { "all s": 120 } },
   "pushed50": { nodes: 100, most: { "all s": 240 } },
-  owners: { nodes: 40, most: { "bytes/node/round": 2048, "suspicions": 0 } },
+  owners: { nodes: 40, most: { "bytes/node/round": 2048, "suspected falsely": 0 } },
   crowded: { nodes: 130, most: { "records/node most": 130 } },
   quiet: {
     nodes: 20,
-    most: { "bytes/node/round": 2048, "suspicions": 0, "given up falsely": 0 },
+    most: { "bytes/node/round": 2048, "suspected falsely": 0, "given up falsely": 0 },
   },
   join: { nodes: 10, most: { "all s": 2, "bytes received": 600_000 } },
   partition: { nodes: 20, most: { "healed s": 120 } },
-  churn: { nodes: 20, most: { "99 % s": 20, "all s": 40, "lasting record missing %": 0 } },
+  churn: {
+    nodes: 20,
+    most: {
+      "99 % s": 20,
+      "all s": 40,
+      "lasting record missing %": 0,
+      "suspected falsely": 0,
+      "given up falsely": 0,
+    },
+  },
   bootstrap: { nodes: 20, most: { "all s": 40, "given up falsely": 0 } },
   leave: { nodes: 20, most: { "all s": 40 } },
   replicas: { nodes: 30, most: { "records/node most": 300 * 8 / 30 * 3 } },
+  newcomers: {
+    nodes: 120,
+    most: { "do not find % after 10 s": 0, "are not found % after 10 s": 0 },
+  },
+  everywhere: { nodes: 20, most: { "records/node most": 200, "bytes/node/round": 1000 } },
   liars: { nodes: 40, most: { "99 % s": 20, "honest refused by honest": 0 } },
 };
 

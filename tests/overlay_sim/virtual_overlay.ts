@@ -4,6 +4,7 @@
 import {
   type Announcement,
   Node,
+  type NodeOptions,
   type NodeStatus,
   type ProviderChange,
   type Replication,
@@ -66,6 +67,8 @@ export class VirtualOverlay {
   passes: (from: string, to: string) => boolean = () => true;
   /** What some nodes say instead. */
   readonly meddlers: Map<string, Meddler> = new Map();
+  /** Times that a node suspected one that ran. */
+  falselySuspected = 0;
   /** Times that a node gave up one that ran. */
   falselyGone = 0;
   loss: number;
@@ -85,7 +88,10 @@ export class VirtualOverlay {
   }
 
   /** Starts a node, which begins where the first ones are unless told otherwise. */
-  add(bootstrap: readonly string[] = this.#first()): VirtualNode {
+  add(
+    bootstrap: readonly string[] = this.#first(),
+    change: Partial<NodeOptions> = {},
+  ): VirtualNode {
     const index = this.nodes.length;
     const address = `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}:6000`;
     const knowsSinceMs = new Map<string, number>();
@@ -109,10 +115,17 @@ export class VirtualOverlay {
           knowsSinceMs.set(provider.infoHash, this.clock.nowMs);
         }
       },
+      ...change,
     }, {
       send: (to, line) => this.#carry(address, to, line),
       refuse: (endpoint) => void virtual.refused.add(addressOf(endpoint)),
     });
+    const { membership } = node;
+    const suspect = membership.suspect.bind(membership);
+    membership.suspect = (suspected) => {
+      if (this.#byAddress.get(suspected)?.isUp === true) this.falselySuspected++;
+      suspect(suspected);
+    };
     // Clocks are hours apart: nothing may depend on them.
     const skewMs = integerOf(this.random, -12, 12) * 3_600_000;
     const virtual: VirtualNode = {
@@ -134,6 +147,12 @@ export class VirtualOverlay {
   /** Has a node stop in silence. */
   stop(virtual: VirtualNode): void {
     virtual.isUp = false;
+  }
+
+  /** Has one go on that stopped, as a process that was suspended: it knows what it knew. */
+  resume(virtual: VirtualNode): void {
+    virtual.isUp = true;
+    this.#arm(virtual);
   }
 
   /** Announces something new at a node. @returns its info-hash */

@@ -254,6 +254,45 @@ function playRestart(seed: number): World {
   return world;
 }
 
+/** All die before the completion, and the program ends; what nobody heard is told at the next start, once. */
+function playRestartOwing(seed: number): World {
+  const world = threeTrackers(seed);
+  const { trackers } = world;
+  world.client.start();
+  world.at(HOUR_MS, () => trackers.forEach((tracker) => tracker.behaviour = "down"));
+  world.at(2 * HOUR_MS, () => world.client.complete());
+  world.runUntil(3 * HOUR_MS);
+  const { announcer } = world.client;
+  world.expect(!announcer.hasToldCompletion, "a completion is believed to be told");
+  const memory = announcer.memory();
+  world.end();
+  trackers.forEach((tracker) => tracker.restart());
+  world.client = world.makeClient({ memory });
+  world.client.start(true, { toldTo: announcer.toldCompletion });
+  world.runUntil(6 * HOUR_MS);
+  world.expect(completionsOf(world) === 1, `${completionsOf(world)} completions were heard`);
+  world.end();
+  return world;
+}
+
+/** The nearest hears all, but its answers are lost: an event goes on to the next, and nobody hears it twice. */
+function playAnswersLost(seed: number): World {
+  const world = threeTrackers(seed);
+  const { client, trackers: [near, next] } = world;
+  client.start();
+  world.at(HOUR_MS + MINUTE_MS, () => near!.behaviour = "deaf");
+  world.at(HOUR_MS + 2 * MINUTE_MS, () => client.complete());
+  world.runUntil(6 * HOUR_MS);
+  world.expect(client.inUse === next!.url, `${client.inUse} is in use, not the next`);
+  const heard = world.trackers.map(({ completions }) => completions);
+  world.expect(`${heard}` === "1,1,0", `completions were heard ${heard} times`);
+  const { longestGapMs } = client.course;
+  world.expect(longestGapMs <= 15_200, `${longestGapMs} ms without a tracker`);
+  near!.behaviour = "up";
+  world.end();
+  return world;
+}
+
 /** All are told, each in its own time; one that is down keeps nobody else waiting. */
 function playAnnounceToAll(seed: number): World {
   const world = threeTrackers(seed, { toAll: true });
@@ -319,6 +358,8 @@ export const scenarios: readonly Scenario[] = [
   { name: "the nearest lies", play: playLiar },
   { name: "the first tier is silent", play: playSilentTier },
   { name: "a restart", play: playRestart },
+  { name: "a restart that owes", play: playRestartOwing },
+  { name: "answers are lost", play: playAnswersLost },
   { name: "all are told", play: playAnnounceToAll },
   { name: "trackers as they please", play: playChaos },
 ];

@@ -59,6 +59,14 @@ export class VirtualTracker {
     return this.behaviour === "up";
   }
 
+  /** Is up again, and knows nobody. */
+  restart(): void {
+    this.behaviour = "up";
+    this.knowsUs = false;
+    this.#hasToldThatItKnows = false;
+    this.#earliestMs = -Infinity;
+  }
+
   /** Hears an announce; what it answers and after which time, or why there is no answer. */
   hear(event: TrackerEvent, nowMs: number): { afterMs: number; reply: AnnounceResult | string } {
     const { behaviour, latencyMs } = this;
@@ -168,9 +176,9 @@ export class VirtualClient {
     return this.#inUse;
   }
 
-  /** Begins, as a leecher unless told otherwise. */
-  start(isToldComplete = false): void {
-    this.#input((nowMs) => this.announcer.start(nowMs, isToldComplete));
+  /** Begins, as a leecher unless told otherwise; `owed` is a completion of an earlier run. */
+  start(isToldComplete = false, owed: { toldTo: string[] } | null = null): void {
+    this.#input((nowMs) => this.announcer.start(nowMs, isToldComplete, owed));
   }
 
   /** Has everything now. */

@@ -1,0 +1,220 @@
+/** The store in a real Redis, which has to be installed: without it these tests are ignored, and say so. */
+import { assert, assertEquals } from "@std/assert";
+import { RedisSwarmStore } from "./redis_swarm_store_deno.ts";
+import {
+  announce,
+  compactOf,
+  id,
+  peer,
+  portsOf,
+  testSwarmStore,
+  TTL_MS,
+} from "./swarm_store_conformance_test.ts";
+import { SwarmAnswer } from "./swarm_store.ts";
+
+const ATTEMPTS_MAX = 5;
+const MISSING = "redis-server is not installed";
+
+/** Whether there is a Redis to test with; with `REQUIRE_PEERS=1` there has to be. */
+function isRedisInstalled(): boolean {
+  try {
+    return new Deno.Command("redis-server", {
+      args: ["--version"],
+      stdout: "null",
+      stderr: "null",
+    }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+/** A Redis of its own, which keeps nothing on disk. */
+class RedisServer implements AsyncDisposable {
+  readonly port: number;
+  readonly #child: Deno.ChildProcess;
+
+  private constructor(port: number, child: Deno.ChildProcess) {
+    this.port = port;
+    this.#child = child;
+  }
+
+  static async start(): Promise<RedisServer> {
+    for (let attempt = 1;; attempt++) {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const { port } = listener.addr as Deno.NetAddr;
+      listener.close();
+      const child = new Deno.Command("redis-server", {
+        args: [
+          ...["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        ],
+        stdout: "piped",
+        stderr: "null",
+      }).spawn();
+      let said = "";
+      const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      while (!said.includes("Ready to accept connections")) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        said += value;
+      }
+      reader.releaseLock();
+      if (said.includes("Ready to accept connections")) return new RedisServer(port, child);
+      await child.status;
+      // Somebody else took the port meanwhile.
+      if (attempt === ATTEMPTS_MAX) throw new Error(`Cannot start redis-server: it said ${said}`);
+    }
+  }
+
+  /** Sends a command, and waits for an answer. */
+  async send(...words: string[]): Promise<string> {
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port: this.port });
+    await conn.write(new TextEncoder().encode(`${words.join(" ")}\r\n`));
+    const room = new Uint8Array(65_536);
+    return new TextDecoder().decode(room.subarray(0, (await conn.read(room)) ?? 0));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.stdout.cancel().catch(() => {});
+    await this.#child.status;
+  }
+}
+
+if (!isRedisInstalled()) {
+  const ignore = Deno.env.get("REQUIRE_PEERS") !== "1";
+  Deno.test({
+    name: `RedisSwarmStore is not tested: ${MISSING}`,
+    ignore,
+    fn: () => {
+      throw new Error(`Cannot run with REQUIRE_PEERS=1: ${MISSING}`);
+    },
+  });
+} else testWithRedis();
+
+function testWithRedis(): void {
+  let server: RedisServer;
+  Deno.test.beforeAll(async () => {
+    server = await RedisServer.start();
+  });
+  Deno.test.afterAll(() => server[Symbol.asyncDispose]());
+  const open = (): Promise<RedisSwarmStore> => (
+    RedisSwarmStore.open(`redis://127.0.0.1:${server.port}`, {
+      peerTtlMs: TTL_MS,
+      clock: "caller",
+    })
+  );
+  const openEmpty = async (): Promise<RedisSwarmStore> => {
+    const store = await open();
+    await server.send("FLUSHALL");
+    return store;
+  };
+
+  testSwarmStore("RedisSwarmStore", {
+    make: openEmpty,
+    close: (store) => (store as RedisSwarmStore).close(),
+  });
+
+  const redisTest = (name: string, run: (store: RedisSwarmStore) => Promise<void>): void => {
+    Deno.test(`RedisSwarmStore ${name}`, async () => {
+      const store = await openEmpty();
+      try {
+        await run(store);
+      } finally {
+        await store.close();
+      }
+    });
+  };
+
+  redisTest("gives the peers that came to another tracker", async (store) => {
+    const other = await open();
+    try {
+      await announce(store, peer(1, { hostname: "one" }));
+      assertEquals((await announce(other, peer(2))).peers, [
+        { host: "one", port: 1001, peerId: id(1) },
+      ]);
+      await announce(other, peer(1, { seed: true, event: "completed" }));
+      await announce(store, peer(1, { seed: true, event: "completed" }));
+      assertEquals(await store.scrape([id(1)], 0), [{ seeders: 1, completed: 1, leechers: 1 }]);
+    } finally {
+      await other.close();
+    }
+  });
+
+  redisTest("has many announces under way at once, each answered for itself", async (store) => {
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, (_, n) => announce(store, peer(n, { infoHash: id(n % 7) }))),
+    );
+    assertEquals(answers.map(({ leechers }) => leechers).sort((a, b) => b - a)[0], 43);
+    const counts = await store.scrape(Array.from({ length: 7 }, (_, n) => id(n)), 0);
+    assertEquals(counts.map((each) => each?.leechers), [43, 43, 43, 43, 43, 43, 42]);
+    assertEquals((await store.scrapeAll(0)).length, 7);
+  });
+
+  redisTest("goes on when Redis has forgotten its script", async (store) => {
+    await announce(store, peer(1));
+    await server.send("SCRIPT", "FLUSH");
+    const answer = await announce(store, peer(2));
+    assertEquals([portsOf(answer), answer.warning, store.health.isUp], [[1], null, true]);
+  });
+
+  redisTest("drops an address of a family that is no longer announced", async (store) => {
+    const six = { address: new Uint8Array(16).fill(0x20) };
+    await announce(store, peer(1, six));
+    const addresses = async () => compactOf(await announce(store, peer(2, { form: "compact" })));
+    for (let i = 0; i < 4; i++) await announce(store, peer(1));
+    assertEquals((await addresses()).length, 2);
+    await announce(store, peer(1, six));
+    for (let i = 0; i < 4; i++) await announce(store, peer(1));
+    assertEquals((await addresses()).length, 2);
+    await announce(store, peer(1));
+    assertEquals(await addresses(), ["10.0.0.1 1001"]);
+  });
+
+  redisTest("has each swarm in one slot, and leaves nothing behind", async (store) => {
+    await announce(store, peer(1));
+    await announce(store, peer(2, { seed: true, event: "completed" }));
+    const keys = (await server.send("KEYS", "*")).match(/enjambre:\S+/g)!.sort();
+    const tag = `{${id(1).toHex()}}`;
+    assertEquals(keys, ["c", "l", "s", "t"].map((key) => `enjambre:${tag}:${key}`));
+    for (const key of keys) {
+      const ttlMs = Number((await server.send("PTTL", key)).slice(1));
+      assert(ttlMs > TTL_MS, `${key} lives for ${ttlMs} ms`);
+    }
+    await announce(store, peer(1, { event: "stopped" }));
+    await announce(store, peer(2, { event: "stopped" }));
+    assertEquals(await server.send("DBSIZE"), ":0\r\n");
+  });
+
+  redisTest("keeps what was read of a swarm when a peer id is not its own", async (store) => {
+    await announce(store, peer(1, { key: 7 }));
+    const answer = new SwarmAnswer();
+    const impostor = peer(1, { key: 8, address: new Uint8Array([10, 6, 6, 6]) });
+    await store.announce(impostor, 0, answer);
+    assert(answer.refusal !== null);
+    assertEquals([store.health.isUp, answer.warning], [true, null]);
+  });
+
+  Deno.test("RedisSwarmStore has Redis forget by its own clock", async () => {
+    await server.send("FLUSHALL");
+    const store = await RedisSwarmStore.open(`redis://127.0.0.1:${server.port}`, { peerTtlMs: 1 });
+    try {
+      await announce(store, peer(1));
+      const [, secondsText] = /^\*2\r\n\$\d+\r\n(\d+)/.exec(await server.send("TIME"))!;
+      const score = Number(
+        (await server.send("ZSCORE", keyOf("t"), peerIdText())).split("\r\n")[1],
+      );
+      assert(Math.abs(score / 1000 - Number(secondsText)) < 2, `${score} against ${secondsText}`);
+    } finally {
+      await store.close();
+    }
+  });
+}
+
+function keyOf(name: string): string {
+  return `enjambre:{${id(1).toHex()}}:${name}`;
+}
+
+/** The id of peer 1 as a word of a command. */
+function peerIdText(): string {
+  return `"${Array.from(id(1), (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}"`;
+}
