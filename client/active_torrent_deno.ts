@@ -223,8 +223,8 @@ export class ActiveTorrent {
     manager.restore(this.#options.begun ?? [], this.#context.nowMs());
     manager.addPeers(this.#options.peers, this.#context.nowMs());
     const { state, toldTo } = this.#completionBefore;
-    const isOwed = manager.have.isFull && state === "to-come";
-    this.#announces.start(manager.have.isFull || state === "told", isOwed ? { toldTo } : null);
+    const owed = state === "to-come" ? { toldTo } : null;
+    this.#announces.start(manager.have.isFull || state === "told", owed);
     // From now on it is a download, also for a run after one that ends without a word.
     if (this.#isToComplete) this.#keepTotals();
     this.#overlay?.start(this.#context.nowMs());

@@ -79,7 +79,8 @@ export interface TrackerStatus {
  *   have failed the event waits for the first of them that may be asked again.
  * - **Events.** The first announce to each tracker says `started`, to each tracker once while it knows us.
  *   `completed` is sent once (to each tracker, where all are told), and only when the download completed
- *   in this life, or in an earlier one that could tell nobody. `stopped` goes to every tracker that knows us at the same time; each is tried once.
+ *   in this life, or in an earlier one that could tell nobody. `stopped` goes to every tracker that knows
+ *   us at the same time; each is tried once.
  *
  * **Units**: all times are milliseconds of one monotonic clock.
  *
@@ -142,8 +143,8 @@ export class Announcer {
 
   /**
    * Begins to announce; also again after `stop`. `asSeed` says that nothing is missing, and that there
-   * will be no `completed`; unless a completion of an earlier run is `owed` to trackers other than those
-   * that were told of it then ({@link toldCompletion}). Has no effect while running.
+   * will be no `completed`; unless the completion is `owed`: told, in an earlier run, to some of those
+   * that are to hear of it, or to none ({@link toldCompletion}). Has no effect while running.
    */
   start(nowMs: number, asSeed: boolean, owed: { toldTo: readonly string[] } | null = null): void {
     if (this.#phase === "running") return;
@@ -153,8 +154,8 @@ export class Announcer {
       if (asSeed) lane.completion = "told";
       if (owed !== null) {
         for (const each of lane.trackers) each.isCompletionTold ||= owed.toldTo.includes(each.url);
-        const isTold = lane.trackers.some((each) => each.isCompletionTold);
-        lane.completion = isTold ? "told" : "to-tell";
+        if (lane.trackers.some((each) => each.isCompletionTold)) lane.completion = "told";
+        else if (asSeed) lane.completion = "to-tell";
       }
       lane.start();
     }

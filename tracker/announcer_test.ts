@@ -97,6 +97,16 @@ Deno.test("Announcer tells of an owed completion those that have not heard of it
   assertEquals([announcer.hasToldCompletion, announcer.toldCompletion], [true, [A, B, C]]);
 });
 
+Deno.test("Announcer does not tell again of a completion after something was damaged between", () => {
+  const announcer = make([[A], [B]], () => 0.5, { toAll: true });
+  announcer.start(0, false, { toldTo: [A] });
+  assertEquals(takeAll(announcer).sort(), [`started ${A}`, `started ${B}`]);
+  for (const url of [A, B]) announcer.handleResult(url, answer(), 0);
+  assertEquals([announcer.hasToldCompletion, announcer.toldCompletion], [false, [A]]);
+  announcer.complete(1);
+  assertEquals(takeAll(announcer), [`completed ${B}`]);
+});
+
 Deno.test("Announcer has told nobody where there is nobody to tell", () => {
   for (const tiers of [[], [["wss://u/"]]]) {
     const announcer = make(tiers);
