@@ -217,7 +217,10 @@ async function closeOnFailure(
   try {
     signal.throwIfAborted(); // it would not tell again
     socket.setNoDelay(true);
-    return { socket, ...await greet(new HandshakeReader(socket)) };
+    const greeted = await greet(new HandshakeReader(socket));
+    // It may have been given up when all bytes were here already.
+    if (!isOpen) throw new Deno.errors.ConnectionAborted("The greeting was given up");
+    return { socket, ...greeted };
   } catch (error) {
     close();
     throw error;

@@ -197,6 +197,22 @@ Deno.test("greetPeer() and dialPeer() wait for nobody when they were told to sto
   peer.close();
 });
 
+Deno.test("greetPeer() gives up a greeting that is told to stop when all of it is here already", async () => {
+  using loopback = new Loopback();
+  const [dialled, accepted] = await loopback.pair();
+  using _ = dialled;
+  await writeAll(dialled, encodeHandshake(handshakeOf(100)));
+  const stop = new AbortController();
+  const write = accepted.write.bind(accepted);
+  accepted.write = async (bytes) => {
+    const count = await write(bytes);
+    stop.abort();
+    return count;
+  };
+  const error = await errorOf(greetPeer(accepted, choose, stop.signal));
+  assertInstanceOf(error, Deno.errors.ConnectionAborted);
+});
+
 Deno.test("dialPeer() rejects where nobody listens", async () => {
   const loopback = new Loopback();
   loopback.listener.close();
