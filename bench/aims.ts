@@ -73,7 +73,8 @@ const AIMS: readonly Aim[] = [
   {
     what: "upload to the ideal leecher",
     aim: "1.3 times libtorrent",
-    why: "",
+    why:
+      "ours keeps the core of its event loop busy all the time; and libtorrent, here with its own settings for a fast seed, gives more than the 1,100 to 1,660 MB/s by which the aim was set.",
     reached(look) {
       const ours = look("seed", "enjambre", "transfer");
       const theirs = look("seed", "libtorrent", "transfer");

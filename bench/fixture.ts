@@ -107,18 +107,19 @@ export class Fixture implements AsyncDisposable {
     }
   }
 
-  /** Starts the ideal seed of it, which unchokes when so many peers have connected. */
-  async startIdealSeed(connections: number): Promise<IdealSeed> {
+  /** Starts the ideal seed of it: a port for each number of peers, who are unchoked when so many are there. */
+  async startIdealSeed(connectionCounts: readonly number[]): Promise<IdealSeed> {
     const process = RunningProcess.start(
       Deno.execPath(),
       [
         ...["run", "-A", "bench/ideal_seed.ts", this.torrent, this.content],
-        ...["--hostname", "0.0.0.0", "--connections", String(connections)],
+        ...["--hostname", "0.0.0.0", "--connections", connectionCounts.join(",")],
       ],
       { cwd: REPOSITORY },
     );
-    const { port } = await process.waitForEvent("listening", SEED_READY_LIMIT_MS);
-    return new IdealSeed(process, Number(port));
+    const { ports } = await process.waitForEvent("listening", SEED_READY_LIMIT_MS);
+    const portOf = connectionCounts.map((count, i) => [count, (ports as number[])[i]!] as const);
+    return new IdealSeed(process, new Map(portOf));
   }
 
   /** Runs the ideal leecher against whatever seeds there, and gives the bytes per second that it took. */
@@ -148,18 +149,24 @@ export interface Served {
 /** The ideal seed in a process of its own. It listens on every address of 127.0.0.0/8. */
 export class IdealSeed implements AsyncDisposable {
   readonly process: RunningProcess;
-  readonly port: number;
+  readonly #ports: ReadonlyMap<number, number>;
 
-  constructor(process: RunningProcess, port: number) {
+  /** @param ports by the number of peers who are unchoked together */
+  constructor(process: RunningProcess, ports: ReadonlyMap<number, number>) {
     this.process = process;
-    this.port = port;
+    this.#ports = ports;
   }
 
-  /** So many addresses at which it is reached. */
-  places(count: number): PeerPlace[] {
-    return Array.from({ length: count }, (_, i) => ({
+  /** Where so many are unchoked together. */
+  port(connections: number): number {
+    return this.#ports.get(connections)!;
+  }
+
+  /** As many addresses of that port. */
+  places(connections: number): PeerPlace[] {
+    return Array.from({ length: connections }, (_, i) => ({
       host: `127.0.${Math.floor(i / 250)}.${1 + i % 250}`,
-      port: this.port,
+      port: this.port(connections),
     }));
   }
 

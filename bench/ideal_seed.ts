@@ -2,10 +2,10 @@
  * An ideal seed: serves every block of a torrent out of memory, to any number of peers, with no choking and
  * no disk. It stands in for a peer without limits, so that what is measured is the leecher alone.
  *
- * `deno run -A bench/ideal_seed.ts TORRENT DATA [--port N] [--hostname H] [--tracker URL] [--connections N]`
+ * `deno run -A bench/ideal_seed.ts TORRENT DATA [--port N] [--hostname H] [--tracker URL] [--connections N,…]`
  *
  * DATA is the torrent's file or folder. Everybody is unchoked at once, or, with `--connections`, when so many are
- * connected (or a minute after the first one). Prints one JSON object per line: `listening` with its port,
+ * connected (or a minute after the first one); of several numbers each has a port of its own. Prints one JSON object per line: `listening` with its `ports`,
  * `unchoking` with how many `peers` are there and the time `atMs`, and `served` at the end of each connection that took
  * blocks, with `bytes` and the times of the first request and of the last block written. Times are in milliseconds
  * since 1970.
@@ -61,12 +61,18 @@ async function main(): Promise<void> {
   }
   const torrent = await parseTorrent(await Deno.readFile(torrentPath));
   const content = await WireContent.load(torrent, dataPath);
-  const gathering = new Gathering(Number(flags.connections));
-  using listener = Deno.listen({ hostname: flags.hostname, port: Number(flags.port) });
-  const { port } = listener.addr as Deno.NetAddr;
-  if (flags.tracker !== undefined) await announce(flags.tracker, torrent.swarmHash, port);
-  console.log(JSON.stringify({ event: "listening", hostname: flags.hostname, port }));
-  for await (const connection of listener) serve(connection, torrent, content, gathering);
+  const counts = flags.connections.split(",").map(Number);
+  const listeners = counts.map((_, i) =>
+    Deno.listen({ hostname: flags.hostname, port: i === 0 ? Number(flags.port) : 0 })
+  );
+  const ports = listeners.map(({ addr }) => (addr as Deno.NetAddr).port);
+  const [port] = ports;
+  if (flags.tracker !== undefined) await announce(flags.tracker, torrent.swarmHash, port!);
+  console.log(JSON.stringify({ event: "listening", hostname: flags.hostname, port, ports }));
+  await Promise.all(listeners.map(async (listener, i) => {
+    const gathering = new Gathering(counts[i]!);
+    for await (const connection of listener) serve(connection, torrent, content, gathering);
+  }));
 }
 
 /** All blocks of a torrent as they travel, one behind the other; padding is content too. */

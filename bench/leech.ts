@@ -83,29 +83,23 @@ async function measureDownloads(
     context.option("mebibytes"),
     context.option("piece-length"),
   );
-  const rows = [];
-  for (const connections of connectionCounts) {
-    // One seed at a time: it has all of the content in its memory.
-    await using seed = await fixture.startIdealSeed(connections);
-    fixture.tracker.peers = seed.places(connections);
-    const able = programs.filter(({ connectionsMax }) => connections <= connectionsMax);
-    const contestants: Contestant[] = able.map((program) => ({
+  await using seed = await fixture.startIdealSeed(connectionCounts);
+  const isOne = metrics === METRICS;
+  const contestants: Contestant[] = connectionCounts.flatMap((connections) =>
+    programs.filter(({ connectionsMax }) => connections <= connectionsMax).map((program) => ({
       program: program.name,
-      case: metrics === METRICS
-        ? ""
-        : `${connections} ${connections === 1 ? "connection" : "connections"}`,
-      measure: () => measureDownload(program, fixture, seed, connections, metrics !== METRICS),
-    }));
-    if (metrics === METRICS && context.only === null) {
-      contestants.push({
-        program: "ideal leecher",
-        case: "",
-        measure: async () => ({ transfer: await fixture.leechIdeally(seed.port) / 1e6 }),
-      });
-    }
-    rows.push(...await inTurns(metrics, contestants, context));
+      case: isOne ? "" : `${connections} ${connections === 1 ? "connection" : "connections"}`,
+      measure: () => measureDownload(program, fixture, seed, connections, !isOne),
+    }))
+  );
+  if (isOne && context.only === null) {
+    contestants.push({
+      program: "ideal leecher",
+      case: "",
+      measure: async () => ({ transfer: await fixture.leechIdeally(seed.port(1)) / 1e6 }),
+    });
   }
-  return { rows, absent };
+  return { rows: await inTurns(metrics, contestants, context), absent };
 }
 
 /** Runs one download from start to end. */
@@ -117,6 +111,7 @@ async function measureDownload(
   countsFromUnchoke: boolean,
 ): Promise<Figures> {
   const { torrent, totalBytes, gibibytes } = fixture;
+  fixture.tracker.peers = seed.places(connections);
   const startMs = Date.now();
   let completeMs = 0;
   let cpuBefore = 0;

@@ -64,25 +64,17 @@ export function today(): string {
   return new Date().toISOString().slice(0, 10);
 }
 
-/** Results as text, a row to a line. */
+/** Results as text, their figures rounded. */
 export function formatResults(results: Results): string {
   const round = (_: string, value: unknown): unknown =>
     typeof value === "number" && !Number.isInteger(value)
       ? Number(value.toPrecision(DIGITS))
       : value;
-  const parts = Object.entries(results.parts).map(([name, { rows, ...rest }]) => {
-    const facts = Object.entries(rest).map(([key, value]) =>
-      `      "${key}": ${JSON.stringify(value, round)},\n`
-    );
-    const lines = rows.map((row) => `        ${JSON.stringify(row, round)}`);
-    return `    "${name}": {\n${facts.join("")}      "rows": [\n${
-      lines.join(",\n")
-    }\n      ]\n    }`;
-  });
-  const quick = JSON.stringify(results.quick, round, 2).replaceAll("\n", "\n  ");
-  return `{\n  "parts": {\n${parts.join(",\n")}\n  },\n  "quick": ${quick}\n}\n`;
+  return JSON.stringify(results, round, 2) + "\n";
 }
 
 async function write(results: Results, path: string): Promise<void> {
   await Deno.writeTextFile(path, formatResults(results));
+  // As everything that is committed; so what fits is on one line.
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", path] }).output();
 }

@@ -51,12 +51,12 @@ export const seed: Part = {
       });
     }
     if (context.only === null) {
-      const ideal = await fixture.startIdealSeed(1);
-      await scope.use(ideal.process);
+      const ideal = await fixture.startIdealSeed([1]);
+      await scope.use(ideal);
       contestants.push({
         program: "ideal seed",
         case: "",
-        measure: () => measureUpload(ideal, fixture),
+        measure: () => measureUpload({ process: ideal.process, port: ideal.port(1) }, fixture),
       });
     }
     return { rows: await inTurns(seed.metrics, contestants, context), absent };
