@@ -32,7 +32,7 @@ const ENTRY_BYTES: number = 1 + HASH_BYTES + COMPACT4_BYTES + COMPACT6_BYTES + 1
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The bytes of an announce that was made `ageMs` ago. */
+/** The bytes of an announce that was made `ageMs` ago; 0 for one that is made now. */
 export function packAnnounce(
   announce: SwarmAnnounce,
   random: () => number,

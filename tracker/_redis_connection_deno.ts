@@ -54,20 +54,24 @@ export class RedisConnection {
   /** Runs the script on the keys of a swarm, which is in hex; the reply may be a view of a larger buffer. */
   async run(hash: string, args: readonly RedisArgument[]): Promise<Buffer> {
     const keys = keysOf(hash);
-    const rest = ["4", ...keys, ...args];
+    const rest = [String(keys.length), ...keys, ...args];
     try {
       return await this.#sender.send(keys[0]!, ["EVALSHA", SCRIPT_HASH, ...rest]) as Buffer;
     } catch (error) {
-      // The server was started again, or is new: it knows the script from now on.
+      // It was told to forget scripts, or is a cluster's server that was not probed: it knows it from now on.
       if (!messageOf(error).startsWith("NOSCRIPT")) throw error;
       return await this.#sender.send(keys[0]!, ["EVAL", SWARM_SCRIPT, ...rest]) as Buffer;
     }
   }
 
-  /** Whether the server of a swarm runs scripts, takes what they write and knows what they need. */
+  /**
+   * Whether the server of a swarm runs scripts, takes what they write and knows what they need; it knows the
+   * script from then on. An announce that had to bring it would be overtaken by those behind it.
+   */
   async probe(hash: string): Promise<void> {
     const key = `enjambre:{${hash}}:probe`;
     await this.#sender.send(key, ["EVAL", PROBE_SCRIPT, "1", key]);
+    await this.#sender.send(key, ["SCRIPT", "LOAD", SWARM_SCRIPT]);
   }
 
   /** The swarms that there are, in hex; so many at most. */
@@ -94,10 +98,10 @@ export class RedisConnection {
   }
 }
 
-/** The keys of a swarm: leechers, seeds, when each was seen, and how many completed; all in one slot. */
+/** The keys of a swarm, in one slot: leechers, seeds, when each was seen, how many completed, who stopped. */
 function keysOf(hash: string): string[] {
   const tagged = `enjambre:{${hash}}:`;
-  return [`${tagged}l`, `${tagged}s`, `${tagged}t`, `${tagged}c`];
+  return [`${tagged}l`, `${tagged}s`, `${tagged}t`, `${tagged}c`, `${tagged}g`];
 }
 
 /** The library that speaks to Redis. */

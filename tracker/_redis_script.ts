@@ -8,18 +8,22 @@ const KEY_MARGIN_MS = 60_000;
 /**
  * What Redis does for an announce or a scrape, all in one go: forget who is silent, enter, count, choose.
  *
- * A swarm is four keys: leechers and seeds (hashes from peer id to record), when each was heard of (a sorted
- * set), and how many completed (a number, there once somebody did). A record is one byte that says whether
+ * A swarm is five keys: leechers and seeds (hashes from peer id to record), when each was heard of (a sorted
+ * set), how many completed (a number, there once somebody did), and when those stopped that did so within the
+ * time that a peer may be silent (a sorted set). A record is one byte that says whether
  * the peer completed (1), has an IPv6 (2) and an IPv4 address (4), one that counts announces since the other
  * family was told of, 4 of key, 6 of IPv4 and 18 of IPv6 address with port (zeros where there is none), and
- * the name. `_redis_codec.ts` has the form of the announce and of the answers. Time is that of Redis, the one clock that all trackers have, unless
- * `ARGV[2]` gives one.
+ * the name. `_redis_codec.ts` has the form of the announce and of the answers. Time is that of Redis, the one
+ * clock that all trackers have, unless `ARGV[2]` gives one.
+ *
+ * An announce that was made a while ago, told late, does nothing where something later is known of its peer,
+ * also that it stopped; only that it completed counts.
  *
  * Leechers and seeds are drawn in proportion to their numbers, so that each member has the same chance.
  */
 export const SWARM_SCRIPT: string = `
 local call, sub, byte, char, floor = redis.call, string.sub, string.byte, string.char, math.floor
-local leechers, seeds, seen, completed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local leechers, seeds, seen, completed, gone = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local ttl, now, a = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 if not now then
   local time = call('TIME')
@@ -47,7 +51,7 @@ end
 local what, form, want, spread1, spread2, turn1, turn2 = byte(a, 1, 7)
 local isSeed = bit.band(what, 1) ~= 0
 local is6 = bit.band(what, 8) ~= 0
-local key, id = sub(a, 8, 11), sub(a, 16, 35)
+local key, ago, id = sub(a, 8, 11), struct.unpack('>I4', sub(a, 12, 15)), sub(a, 16, 35)
 local size = is6 and 18 or 6
 local address, name = sub(a, 36, 35 + size), sub(a, 36 + size)
 -- Where a record has an address of the asker's family, and where that has its port.
@@ -66,16 +70,34 @@ if record then
   if known ~= '\\0\\0\\0\\0' and known ~= key and (sub(record, to - 1, to) == '\\0\\0'
     or sub(record, from, to - 2) ~= sub(address, 1, -3)) then return 'x' end
 end
-if bit.band(what, 2) ~= 0 then
-  if record then forget(id) end
+local function withoutPeers()
   local l, s, done = counts()
   return struct.pack('>I4I4I4', s, done, l) .. '\\0\\0\\0\\0'
 end
+local isDone = record and byte(record, 1) % 2 or 0
+local completes = bit.band(what, 4) ~= 0 and isDone == 0
+if ago > 0 then
+  local last = call('ZSCORE', seen, id) or call('ZSCORE', gone, id)
+  if last and tonumber(last) > now - ago then
+    if record and completes then
+      call('HSET', isElsewhere and other or own, id, char(byte(record, 1) + 1) .. sub(record, 2))
+      call('INCR', completed)
+      call('PEXPIRE', completed, ttl + ${KEY_MARGIN_MS})
+    end
+    return withoutPeers()
+  end
+end
+if bit.band(what, 2) ~= 0 then
+  if record then forget(id) end
+  call('ZREMRANGEBYSCORE', gone, '-inf', now - ttl)
+  call('ZADD', gone, now - ago, id)
+  call('PEXPIRE', gone, ttl + ${KEY_MARGIN_MS})
+  return withoutPeers()
+end
 
 local four, six = string.rep('\\0', 6), string.rep('\\0', 18)
-local isDone, age, has4, has6 = 0, is6 and 8 or 0, false, false
+local age, has4, has6 = is6 and 8 or 0, false, false
 if record then
-  isDone = byte(record, 1) % 2
   if key == '\\0\\0\\0\\0' then key = sub(record, 3, 6) end
   four, six = sub(record, 7, 12), sub(record, 13, 30)
   has4, has6 = byte(record, 1) >= 4, byte(record, 1) % 4 >= 2
@@ -88,14 +110,14 @@ if record then
   end
 end
 if is6 then six, has6 = address, true else four, has4 = address, true end
-if bit.band(what, 4) ~= 0 and isDone == 0 then
+if completes then
   isDone = 1
   call('INCR', completed)
 end
 local flags = isDone + (has6 and 2 or 0) + (has4 and 4 or 0)
 call('HSET', own, id, char(flags, age) .. key .. four .. six .. name)
 if isElsewhere then call('HDEL', other, id) end
-call('ZADD', seen, now - struct.unpack('>I4', sub(a, 12, 15)), id)
+call('ZADD', seen, now - ago, id)
 call('PEXPIRE', own, ttl + ${KEY_MARGIN_MS})
 call('PEXPIRE', seen, ttl + ${KEY_MARGIN_MS})
 local l, s, done = counts()

@@ -86,6 +86,7 @@ export {
   WRITE_TIMEOUT_MS,
 } from "./http_server_deno.ts";
 export { HTTP_HEADERS_MAX, HTTP_LINE_BYTES_MAX, HTTP_REQUEST_BYTES_MAX } from "./http_request.ts";
+export { KEPT_ANNOUNCES_MAX } from "./kept_announces.ts";
 export {
   CONNECTION_EVENTS,
   type ConnectionEvent,
@@ -138,15 +139,6 @@ export {
 } from "./response.ts";
 export { type TrackerStats } from "./stats_page.ts";
 export { formatStorePlace, parseStoreUrl, type StorePlace } from "./store_url.ts";
-export { KEPT_ANNOUNCES_MAX } from "./_kept_announces.ts";
-export {
-  CACHE_AGE_MS,
-  CACHE_RENEWAL_MS,
-  CACHED_PEERS_MAX,
-  CACHED_SWARMS_MAX,
-  OUTAGE_PEERS_MAX,
-  OUTAGE_SWARMS_MAX,
-} from "./_swarm_cache.ts";
 export {
   EXPIRE_PEERS_MAX,
   type Lock,
@@ -155,6 +147,14 @@ export {
   PEERS_KEPT_MAX,
   SWARMS_MAX,
 } from "./swarm.ts";
+export {
+  CACHE_AGE_MS,
+  CACHE_RENEWAL_MS,
+  CACHED_PEERS_MAX,
+  CACHED_SWARMS_MAX,
+  OUTAGE_PEERS_MAX,
+  OUTAGE_SWARMS_MAX,
+} from "./swarm_cache.ts";
 export type { ReplicaStatus, ReplicatedAnnounce, SwarmReplica } from "./swarm_replica.ts";
 export {
   type Awaitable,

@@ -8,9 +8,9 @@ import {
   type RedisLibrary,
   within,
 } from "./_redis_connection_deno.ts";
-import { KeptAnnounces } from "./_kept_announces.ts";
+import { KeptAnnounces } from "./kept_announces.ts";
 import { StoreLines } from "./_store_lines.ts";
-import { SwarmCache } from "./_swarm_cache.ts";
+import { SwarmCache } from "./swarm_cache.ts";
 import { formatStorePlace, parseStoreUrl, type StorePlace } from "./store_url.ts";
 import {
   type Awaitable,
@@ -49,7 +49,10 @@ export interface RedisSwarmStoreOptions {
   random?: () => number;
   /** Called when Redis gets out of reach, and when it is back. Default: nothing. */
   onHealth?: (health: StoreHealth) => void;
-  /** Whose clock tells which peers are silent: that of Redis, or for tests the caller's. Default: `redis`. */
+  /**
+   * Whose clock tells which peers are silent: that of Redis, or the caller's, which only the tests of this
+   * store want: they cannot wait for peers to fall silent. Default: `redis`.
+   */
   clock?: "redis" | "caller";
 }
 
@@ -165,11 +168,10 @@ export class RedisSwarmStore implements SwarmStore, AsyncDisposable {
     const line = this.#lines.lineOf(hash);
     if (!this.#isUp(line)) return this.#answerFromCache(hash, announce, nowMs, answer);
     const kept = this.#kept.take(hash, announce);
-    const isCompletion = kept?.announce.event === "completed" && announce.event !== "stopped";
-    const told = isCompletion ? { ...announce, event: "completed" as const } : announce;
-    return this.#ask(line, hash, this.#argsOf(nowMs, packAnnounce(told, this.#random, 0))).then(
+    return this.#tell(line, hash, announce, kept?.isCompleted ?? false, nowMs, 0).then(
       (reply) => {
         if (isImpostor(reply)) {
+          if (kept !== null) this.#kept.putBack(kept);
           answer.refusal = IMPOSTOR_REFUSAL;
           return;
         }
@@ -177,7 +179,10 @@ export class RedisSwarmStore implements SwarmStore, AsyncDisposable {
         if (announce.event === "stopped") return;
         this.#cache.remember(hash, announce, answer, reply, nowMs);
       },
-      () => this.#answerFromCache(hash, told, nowMs, answer),
+      () => {
+        if (kept !== null) this.#kept.putBack(kept);
+        this.#answerFromCache(hash, announce, nowMs, answer);
+      },
     );
   }
 
@@ -252,10 +257,11 @@ export class RedisSwarmStore implements SwarmStore, AsyncDisposable {
     nowMs: number,
     answer: SwarmAnswer,
   ): void {
-    this.#kept.keep(hash, announce, performance.now());
     this.#cache.answer(hash, announce, nowMs, answer);
-    answer.warning = WARNING;
     this.#cacheAnswers++;
+    if (answer.refusal !== null) return;
+    this.#kept.keep(hash, announce, performance.now());
+    answer.warning = WARNING;
   }
 
   async #scrape(infoHash: Uint8Array, nowMs: number): Promise<SwarmCounts | null> {
@@ -269,6 +275,24 @@ export class RedisSwarmStore implements SwarmStore, AsyncDisposable {
       }
     }
     return this.#cache.countsOf(hash, infoHash, nowMs);
+  }
+
+  /** Tells Redis of an announce, and that its peer completed: before it stopped. */
+  #tell(
+    line: number,
+    hash: string,
+    announce: SwarmAnnounce,
+    isCompleted: boolean,
+    nowMs: number,
+    ageMs: number,
+  ): Promise<Buffer> {
+    const ask = (told: SwarmAnnounce): Promise<Buffer> => (
+      this.#ask(line, hash, this.#argsOf(nowMs, packAnnounce(told, this.#random, ageMs)))
+    );
+    if (!isCompleted) return ask(announce);
+    const completion = { ...announce, event: "completed" as const };
+    if (announce.event !== "stopped") return ask(completion);
+    return Promise.all([ask(completion), ask(announce)]).then(([, reply]) => reply);
   }
 
   /** Asks Redis; fails after {@link STORE_TIMEOUT_MS} at the latest, and at once with all others of a line. */
@@ -412,9 +436,10 @@ export class RedisSwarmStore implements SwarmStore, AsyncDisposable {
       await Promise.all(some.map(async (kept) => {
         const ageMs = nowMs - kept.atMs;
         if (ageMs >= this.#options.peerTtlMs) return;
-        const packed = packAnnounce(kept.announce, this.#random, ageMs);
-        const line = this.#lines.lineOf(kept.hash);
-        await this.#ask(line, kept.hash, this.#argsOf(nowMs, packed))
+        const { hash, announce, isCompleted } = kept;
+        const line = this.#lines.lineOf(hash);
+        // An age of 0 is that of an announce which is not told late.
+        await this.#tell(line, hash, announce, isCompleted, nowMs, Math.max(1, ageMs))
           .catch(() => this.#kept.putBack(kept));
       }));
     }

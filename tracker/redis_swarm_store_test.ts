@@ -1,5 +1,10 @@
 /** The store in a real Redis, which has to be installed: without it these tests are ignored, and say so. */
 import { assert, assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { isImpostor, packAnnounce } from "./_redis_codec.ts";
+import { loadRedisLibrary, RedisConnection } from "./_redis_connection_deno.ts";
+import { SWARM_SCRIPT } from "./_redis_script.ts";
 import { RedisSwarmStore } from "./redis_swarm_store_deno.ts";
 import {
   announce,
@@ -10,7 +15,8 @@ import {
   testSwarmStore,
   TTL_MS,
 } from "./swarm_store_conformance_test.ts";
-import { SwarmAnswer } from "./swarm_store.ts";
+import { parseStoreUrl } from "./store_url.ts";
+import { IMPOSTOR_REFUSAL, type SwarmAnnounce, SwarmAnswer } from "./swarm_store.ts";
 
 const ATTEMPTS_MAX = 5;
 const MISSING = "redis-server is not installed";
@@ -182,7 +188,68 @@ function testWithRedis(): void {
     }
     await announce(store, peer(1, { event: "stopped" }));
     await announce(store, peer(2, { event: "stopped" }));
-    assertEquals(await server.send("DBSIZE"), ":0\r\n");
+    // But that they stopped, for a while.
+    assertEquals((await server.send("KEYS", "*")).match(/enjambre:\S+/g), [`enjambre:${tag}:g`]);
+    assert(Number((await server.send("PTTL", `enjambre:${tag}:g`)).slice(1)) > 0);
+  });
+
+  redisTest("forgets who stopped when it would have forgotten them for silence", async (store) => {
+    for (const n of [1, 2]) await announce(store, peer(n, { event: "stopped" }), n * 1000);
+    assertEquals(await server.send("ZCARD", keyOf("g")), ":1\r\n");
+  });
+
+  redisTest("loses nothing that came later to announces that are told late", async (store) => {
+    const seed = { seed: true };
+    for (const n of [1, 2, 3, 5, 6]) await announce(store, peer(n), 100);
+    await announce(store, peer(1, { event: "stopped" }), 300);
+    await announce(store, peer(2, seed), 300);
+    await announce(store, peer(3, seed), 300);
+    await announce(store, peer(9, { event: "stopped" }), 300);
+    await using late = await openLate(server.port);
+    // Of 200: who stopped since stays away, who has it all stays a seed, whom nobody knows gets in.
+    await late.tell(peer(1), 400, 200);
+    await late.tell(peer(9, { event: "started" }), 400, 200);
+    await late.tell(peer(2), 400, 200);
+    await late.tell(peer(3, { event: "completed" }), 400, 200);
+    await late.tell(peer(3, { event: "completed" }), 400, 200);
+    await late.tell(peer(2, { event: "stopped" }), 400, 200);
+    await late.tell(peer(4), 400, 200);
+    // Nothing later is known of these.
+    await late.tell(peer(5, seed), 400, 200);
+    await late.tell(peer(6, { event: "stopped" }), 400, 200);
+    assertEquals(await store.scrape([id(1)], 400), [{ seeders: 3, completed: 1, leechers: 1 }]);
+    assertEquals(portsOf(await announce(store, peer(8), 400)), [2, 3, 4, 5]);
+    // Who comes back after it stopped is a peer, and is silent since 300 at most.
+    await announce(store, peer(1), 400);
+    assertEquals(portsOf(await announce(store, peer(8), 1250)), [1, 2, 3]);
+  });
+
+  redisTest("keeps its peers from others with their ids that are told late", async (store) => {
+    await announce(store, peer(1, { key: 7 }), 100);
+    await using late = await openLate(server.port);
+    const address = new Uint8Array([10, 6, 6, 6]);
+    assert(isImpostor(await late.tell(peer(1, { key: 8, address, event: "stopped" }), 400, 200)));
+    assertEquals((await store.scrape([id(1)], 400))[0]?.leechers, 1);
+  });
+
+  redisTest("has its script in Redis before it is asked anything", async () => {
+    await server.send("SCRIPT", "FLUSH");
+    const hash = createHash("sha1").update(SWARM_SCRIPT).digest("hex");
+    assertEquals(await server.send("SCRIPT", "EXISTS", hash), "*1\r\n:0\r\n");
+    await (await open()).close();
+    assertEquals(await server.send("SCRIPT", "EXISTS", hash), "*1\r\n:1\r\n");
+  });
+
+  Deno.test("RedisSwarmStore refuses and keeps nothing of another one's peer id while Redis is away", async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const url = `redis://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`;
+    listener.close();
+    await using store = await RedisSwarmStore.open(url, { peerTtlMs: TTL_MS });
+    await announce(store, peer(1, { key: 7 }));
+    const answer = new SwarmAnswer();
+    const fields = { key: 8, address: new Uint8Array(16).fill(0x20), event: "stopped" } as const;
+    await store.announce(peer(1, fields), 0, answer);
+    assertEquals([answer.refusal, store.health.keptAnnounces], [IMPOSTOR_REFUSAL, 1]);
   });
 
   redisTest("keeps what was read of a swarm when a peer id is not its own", async (store) => {
@@ -208,6 +275,25 @@ function testWithRedis(): void {
       await store.close();
     }
   });
+}
+
+/** What tells of announces as a tracker does that was cut off. */
+interface LateTracker extends AsyncDisposable {
+  /** Tells at `nowMs` what was announced `ageMs` before. */
+  tell(late: SwarmAnnounce, nowMs: number, ageMs: number): Promise<Uint8Array>;
+}
+
+async function openLate(port: number): Promise<LateTracker> {
+  const library = await loadRedisLibrary();
+  const place = parseStoreUrl(`redis://127.0.0.1:${port}`);
+  const connection = await RedisConnection.open(library, place, 10_000, () => {});
+  return {
+    tell: (late, nowMs, ageMs) => {
+      const packed = Buffer.from(packAnnounce(late, () => 0, ageMs).buffer);
+      return connection.run(id(1).toHex(), [String(TTL_MS), String(nowMs), packed]);
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(connection.close()),
+  };
 }
 
 function keyOf(name: string): string {

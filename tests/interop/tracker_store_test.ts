@@ -199,7 +199,11 @@ await interopTest(
   },
 );
 
-function swarmAnnounce(swarm: number, n: number): SwarmAnnounce {
+function swarmAnnounce(
+  swarm: number,
+  n: number,
+  fields: Partial<SwarmAnnounce> = {},
+): SwarmAnnounce {
   return {
     infoHash: new Uint8Array(20).fill(swarm),
     peerId: new Uint8Array(20).fill(n),
@@ -211,8 +215,47 @@ function swarmAnnounce(swarm: number, n: number): SwarmAnnounce {
     event: "",
     numWant: 50,
     form: "compact",
+    ...fields,
   };
 }
+
+await interopTest(
+  "a store tells what it kept so that completions count and peers keep what is known later",
+  ["redis-server", "redis-cli"],
+  async (scope) => {
+    const redis = await RedisServer.start(scope);
+    await using store = await RedisSwarmStore.open(redis.url, { peerTtlMs: 1_000_000 });
+    const tell = async (
+      to: RedisSwarmStore,
+      n: number,
+      fields: Partial<SwarmAnnounce> = {},
+    ): Promise<SwarmAnswer> => {
+      const answer = new SwarmAnswer();
+      await to.announce(swarmAnnounce(1, n, fields), performance.now(), answer);
+      return answer;
+    };
+    for (const n of [1, 2, 3]) await tell(store, n);
+    await redis.kill();
+    await eventually(LIMIT_MS, "the loss", () => !store.health.isUp || null);
+    for (const n of [1, 2]) await tell(store, n);
+    await tell(store, 3, { event: "completed", seed: true });
+    await tell(store, 3, { event: "stopped", seed: true });
+    const six = new Uint8Array(16).fill(0x20);
+    await tell(store, 4);
+    await tell(store, 4, { address: six });
+    assertEquals(store.health.keptAnnounces, 5);
+
+    // What the other tracker says now comes before what was kept, or after it.
+    await redis.startAgain();
+    await using other = await RedisSwarmStore.open(redis.url, { peerTtlMs: 1_000_000 });
+    await tell(other, 1, { event: "stopped" });
+    await tell(other, 2, { event: "completed", seed: true });
+    await eventually(LIMIT_MS, "the return", () => store.health.isUp || null);
+    const answer = await tell(other, 5);
+    assertEquals([answer.seeders, answer.leechers, answer.completed], [1, 2, 2]);
+    assertEquals([answer.count4, answer.count6], [2, 1]);
+  },
+);
 
 await interopTest(
   "a store is out of reach while its Redis takes no writes, or is no Redis",

@@ -5,8 +5,8 @@ import {
   CACHED_PEERS_MAX,
   CACHED_SWARMS_MAX,
   SwarmCache,
-} from "./_swarm_cache.ts";
-import { SwarmAnswer } from "./swarm_store.ts";
+} from "./swarm_cache.ts";
+import { IMPOSTOR_REFUSAL, SwarmAnswer } from "./swarm_store.ts";
 import { compactOf, peer, portsOf } from "./swarm_store_conformance_test.ts";
 
 const HASH = "ab".repeat(20);
@@ -84,6 +84,14 @@ Deno.test("SwarmCache gives those who announce meanwhile, each once, until the o
   assertEquals(announce(6), ["10.0.0.1 1001", "10.0.0.5 1005"]);
   cache.endOutage();
   assertEquals(announce(6), ["10.0.0.1 1001"]);
+});
+
+Deno.test("SwarmCache refuses who uses the id of a peer that announced meanwhile", () => {
+  const cache = makeCache();
+  remember(cache, 1, replyOf([2], []));
+  assertEquals(ask(cache, { key: 7 }).refusal, null);
+  const impostor = ask(cache, { key: 8, address: new Uint8Array([10, 6, 6, 6]) });
+  assertEquals([impostor.refusal, impostor.peers, impostor.leechers], [IMPOSTOR_REFUSAL, [], 0]);
 });
 
 Deno.test("SwarmCache renews what it knows when that is old, or more is seen", () => {

@@ -9,11 +9,18 @@ export interface KeptAnnounce {
   readonly hash: string;
   /** What was announced; its bytes are its own. */
   readonly announce: SwarmAnnounce;
+  /** Whether the peer completed, then or before. */
+  readonly isCompleted: boolean;
   /** When. */
   readonly atMs: number;
 }
 
-/** The last announce of each peer while the store was out of reach, in the order in which they came. */
+/**
+ * The last announce of each peer, over either family, while the store was out of reach, in the order in which
+ * they came.
+ *
+ * The rule of the store holds: who comes from another address with another key is not the peer.
+ */
 export class KeptAnnounces {
   readonly #kept: Map<string, KeptAnnounce> = new Map();
 
@@ -22,14 +29,15 @@ export class KeptAnnounces {
     return this.#kept.size;
   }
 
-  /** Keeps a copy, in place of the one before of the same peer; that it completed is not lost with that. */
+  /**
+   * Keeps a copy, in place of the one before of the same peer; that it completed is not lost with that. What
+   * was kept of a peer stays as it is where another one uses its id.
+   */
   keep(hash: string, announce: SwarmAnnounce, nowMs: number): void {
     const key = keyOf(hash, announce);
-    const before = this.#kept.get(key)?.announce.event;
-    const { infoHash, peerId, address, port, hostname, seed } = announce;
-    const event = before === "completed" && announce.event !== "stopped"
-      ? "completed"
-      : announce.event;
+    const before = this.#kept.get(key);
+    if (before !== undefined && isOther(before.announce, announce)) return;
+    const { infoHash, peerId, address, port, hostname, seed, event } = announce;
     this.#kept.delete(key);
     if (this.#kept.size === KEPT_ANNOUNCES_MAX) this.#kept.delete(this.#kept.keys().next().value!);
     const copy: SwarmAnnounce = {
@@ -37,14 +45,15 @@ export class KeptAnnounces {
       peerId: new Uint8Array(peerId),
       address: new Uint8Array(address),
       port,
-      key: announce.key,
+      key: announce.key === 0 ? before?.announce.key ?? 0 : announce.key,
       hostname,
       seed,
       event,
       numWant: 0,
       form: "compact",
     };
-    this.#kept.set(key, { hash, announce: copy, atMs: nowMs });
+    const isCompleted = event === "completed" || (before?.isCompleted ?? false);
+    this.#kept.set(key, { hash, announce: copy, isCompleted, atMs: nowMs });
   }
 
   /** Puts back what was taken, unless the peer announced since. */
@@ -53,11 +62,12 @@ export class KeptAnnounces {
     if (!this.#kept.has(key) && this.#kept.size < KEPT_ANNOUNCES_MAX) this.#kept.set(key, kept);
   }
 
-  /** Takes out what was kept of a peer. */
+  /** Takes out what was kept of a peer; `null` where there is nothing, or of another one with its id. */
   take(hash: string, announce: SwarmAnnounce): KeptAnnounce | null {
     if (this.#kept.size === 0) return null;
     const key = keyOf(hash, announce);
-    const kept = this.#kept.get(key) ?? null;
+    const kept = this.#kept.get(key);
+    if (kept === undefined || isOther(kept.announce, announce)) return null;
     this.#kept.delete(key);
     return kept;
   }
@@ -75,6 +85,12 @@ export class KeptAnnounces {
   }
 }
 
-function keyOf(hash: string, { peerId }: SwarmAnnounce): string {
-  return hash + peerId.toHex();
+function keyOf(hash: string, { peerId, address }: SwarmAnnounce): string {
+  return hash + peerId.toHex() + address.length;
+}
+
+/** Whether an announce is of somebody else than the one that was kept under its peer id. */
+function isOther(kept: SwarmAnnounce, { key, address }: SwarmAnnounce): boolean {
+  return kept.key !== 0 && kept.key !== key &&
+    kept.address.some((byte, i) => byte !== address[i]);
 }

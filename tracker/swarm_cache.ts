@@ -4,6 +4,7 @@ import { MemorySwarmStore } from "./swarm.ts";
 import {
   COMPACT4_BYTES,
   COMPACT6_BYTES,
+  IMPOSTOR_REFUSAL,
   NUM_WANT_MAX,
   type SwarmAnnounce,
   type SwarmAnswer,
@@ -126,7 +127,7 @@ export class SwarmCache {
     }
   }
 
-  /** Answers an announce from memory, and enters it there. */
+  /** Answers an announce from memory, and enters it there; refuses who is not the peer that it says it is. */
   answer(hash: string, announce: SwarmAnnounce, nowMs: number, answer: SwarmAnswer): void {
     this.#meanwhile ??= new MemorySwarmStore({
       ...this.#options,
@@ -134,6 +135,7 @@ export class SwarmCache {
       swarmsMax: OUTAGE_SWARMS_MAX,
     });
     this.#meanwhile.announce(announce, nowMs, answer);
+    if (answer.refusal === IMPOSTOR_REFUSAL) return;
     // Where it is full, peers are answered all the same.
     if (answer.refusal !== null) answer.clear();
     const cached = this.#swarms.get(hash);
