@@ -21,7 +21,7 @@ import type { Reporter } from "./reporter.ts";
 const CLUSTER_NAME = "enjambre-trackers";
 /**
  * Announces of all trackers that each of them keeps, those of peers that stopped in the last hour too: 200 MB of
- * heap. What others announce beyond is not taken, and counted; what is announced here always is.
+ * heap. Who comes beyond is not taken of others, nor told to them, and counted.
  */
 export const CLUSTER_RECORDS_MAX = 200_000;
 /** Time between two looks at which trackers answer. */
@@ -103,17 +103,19 @@ export class TrackerCluster implements SwarmReplica, AsyncDisposable {
     const { members, records, refused, traffic } = this.#node.status();
     const { bytesSent, bytesReceived } = traffic;
     const lagSeconds = this.#lag.seconds(performance.now());
-    return { members: members.alive, lagSeconds, records, refused, bytesSent, bytesReceived };
+    return {
+      members: members.alive,
+      lagSeconds,
+      records,
+      refused: refused + (this.#replica?.refused ?? 0),
+      bytesSent,
+      bytesReceived,
+    };
   }
 
   /** See {@linkcode SwarmReplica}. */
   attach(take: (announce: ReplicatedAnnounce) => void): void {
-    const map = {
-      owner: this.#node.owner,
-      announce: this.#node.announce.bind(this.#node),
-      recordsIn: this.#node.recordsIn.bind(this.#node),
-    };
-    this.#replica = new ClusterReplica(map, this.#intervalSeconds, take);
+    this.#replica = new ClusterReplica(this.#node, this.#intervalSeconds, take);
   }
 
   /** See {@linkcode SwarmReplica}. */

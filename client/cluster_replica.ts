@@ -27,6 +27,12 @@ import {
  */
 export const REFRESH_PART: number = 1 / 4;
 
+/**
+ * Stops of peers of which nothing is known that the others are told of, in the time that such a word lives. Others
+ * whom we do not reach may know the peer. But anybody can make one up: all of these take a tenth of the room.
+ */
+const UNKNOWN_STOPS_MAX = 10_000;
+
 /** The longest interval that a group can have: a record lives two hours at most. */
 export const CLUSTER_INTERVAL_SECONDS_MAX: number = Math.floor(
   (TTL_SECONDS_MAX - PEER_TTL_MARGIN_MS / 1000) / PEER_TTL_INTERVALS,
@@ -36,6 +42,8 @@ export const CLUSTER_INTERVAL_SECONDS_MAX: number = Math.floor(
 export interface ClusterMap {
   /** Our own public key. */
   readonly owner: string;
+  /** Whether there is no room for more. */
+  readonly isFull: boolean;
   /** Tells something to all members. */
   announce(announcement: Announcement): void;
   /** What all owners say under a slot. */
@@ -56,6 +64,10 @@ export class ClusterReplica {
   readonly #take: (announce: ReplicatedAnnounce) => void;
   readonly #ttlSeconds: number;
   readonly #refreshMs: number;
+  #unknownStops = 0;
+  #unknownStopsFromMs = -Infinity;
+  /** Announces of newcomers that the others were not told of, for want of room. */
+  refused = 0;
 
   /** @param take takes what others accepted, as a tracker's store does */
   constructor(
@@ -75,9 +87,13 @@ export class ClusterReplica {
     const slots = slotsOf(announce.peerId);
     const slot = slots[announce.address.length === 4 ? 0 : 1];
     const words = this.#wordsOf(infoHash, slots, nowMs);
-    const living = livingOf(words);
     const isStopped = announce.event === "stopped";
-    // Where nothing is known of it, others whom we do not reach may know it; but it may as well tell all trackers.
+    if (words.length === 0 && (this.#map.isFull || (isStopped && !this.#mayStopUnknown(nowMs)))) {
+      this.refused++;
+      return;
+    }
+    const living = livingOf(words);
+    // It may as well tell all trackers.
     const isTold = words.some(({ isGone, heardMs }) => isGone && nowMs < heardMs + SAME_TIME_MS);
     if (isStopped && isTold && living.length === 0) return;
     const address = addressOf(announce);
@@ -91,7 +107,7 @@ export class ClusterReplica {
       hostname: announce.hostname,
     };
     if (
-      announce.event === "" && latest !== null && nowMs < latest.heardMs + this.#refreshMs &&
+      latest !== null && nowMs < latest.heardMs + this.#refreshMs &&
       latest.record.address === address && latest.record.left === left && latest.key === said.key &&
       latest.isCompleted === said.isCompleted && latest.hostname === said.hostname
     ) return;
@@ -114,8 +130,8 @@ export class ClusterReplica {
 
   /** Takes note of a record that the map took, or (`isTaken` false) that expired there. */
   handleRecord({ record }: HeardRecord, isTaken: boolean, nowMs: number): void {
-    // What we say ourselves our store has already.
-    if (isTaken && record.owner === this.#map.owner) return;
+    // What we say ourselves our store has already, and forgets in its own time.
+    if (record.owner === this.#map.owner) return;
     const slots = slotsOfRecord(record);
     if (slots === null) return;
     const words = this.#wordsOf(record.infoHash, slots, nowMs);
@@ -131,14 +147,24 @@ export class ClusterReplica {
       if (latestIn(living, record.slot) === word) this.#give(word);
       return;
     }
-    const ended = words.some((each) => !each.isGone && isLater(word, each));
-    if (!ended && living.length > 0) return;
-    this.#give(word, "stopped");
-    // It is there again since, perhaps with one of its addresses only.
+    const ended = words.filter((each) => !each.isGone && isLater(word, each));
+    if (ended.length === 0 && living.length > 0) return;
+    // It may be there again since. A peer that stays is not removed, nor does it complete once more.
+    const stays = living.length > 0 &&
+      ended.every(({ record }) => latestIn(living, record.slot) !== null);
+    if (!stays) this.#give(word, "stopped");
     for (const slot of slots) {
       const latest = latestIn(living, slot);
-      if (latest !== null) this.#give(latest);
+      if (latest !== null) this.#give(latest, "");
     }
+  }
+
+  #mayStopUnknown(nowMs: number): boolean {
+    if (nowMs >= this.#unknownStopsFromMs + 1000 * this.#ttlSeconds) {
+      this.#unknownStopsFromMs = nowMs;
+      this.#unknownStops = 0;
+    }
+    return this.#unknownStops++ < UNKNOWN_STOPS_MAX;
   }
 
   #give(

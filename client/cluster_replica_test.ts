@@ -30,25 +30,30 @@ class Tracker {
   readonly said: Parcel[] = [];
   readonly map: RecordMap;
   readonly #store = new MemorySwarmStore({ peerTtlMs: TTL_MS, random: () => 0, peersMax: 100 });
-  readonly #replica: ClusterReplica;
+  readonly replica: ClusterReplica;
   readonly #owner: string;
   /** How wrong its time of day is. */
   readonly #skewMs: number;
   #sequence = 0;
   #nowMs = 0;
 
-  constructor(name: string, skewMs = 0) {
+  constructor(name: string, skewMs = 0, recordsMax = 100_000) {
     this.#owner = name.padEnd(42, "x") + "A";
     this.#skewMs = skewMs;
     this.map = new RecordMap({
       hash: sha256,
       ownKey: this.#owner,
       isTrusted: true,
-      onRecord: (heard, isTaken) => this.#replica.handleRecord(heard, isTaken, this.#nowMs),
+      recordsMax,
+      onRecord: (heard, isTaken) => this.replica.handleRecord(heard, isTaken, this.#nowMs),
     });
-    this.#replica = new ClusterReplica(
+    const { map } = this;
+    this.replica = new ClusterReplica(
       {
         owner: this.#owner,
+        get isFull() {
+          return map.isFull;
+        },
         announce: (announcement) => this.#say(announcement),
         recordsIn: (infoHash, slot) => this.map.recordsIn(infoHash, slot),
       },
@@ -77,7 +82,7 @@ class Tracker {
   announce(peer: ReplicatedAnnounce, nowMs: number): SwarmAnswer {
     this.#nowMs = nowMs;
     const answer = this.#enter(peer, nowMs);
-    if (answer.refusal === null) this.#replica.handleAnnounce(peer, nowMs);
+    if (answer.refusal === null) this.replica.handleAnnounce(peer, nowMs);
     return answer;
   }
 
@@ -179,6 +184,7 @@ Deno.test("ClusterReplica tells nothing of an announce that says nothing new, fo
   tell(a, [b], 10);
   for (const nowMs of [60_000, INTERVAL_MS / 4 - 1]) {
     a.announce(peer("p"), nowMs);
+    a.announce(peer("p", { event: "started" }), nowMs);
     // Nor if it says it to another tracker too.
     b.announce(peer("p"), nowMs);
   }
@@ -352,6 +358,54 @@ Deno.test("ClusterReplica says of a stop only where somebody may not know", () =
   // Perhaps others know it, whom we do not reach.
   b.announce(peer("q", { event: "stopped" }), 1020);
   assertEquals(b.said.length, 1);
+});
+
+Deno.test("ClusterReplica says of stops of peers that nobody knows only so many, and then again", () => {
+  const a = new Tracker("a");
+  const stop = (index: number, nowMs: number) => {
+    const peerId = new Uint8Array(20).fill(index & 255).fill(index >> 8, 10);
+    a.announce(peer("p", { peerId, event: "stopped" }), nowMs);
+  };
+  for (let index = 0; index < 10_100; index++) stop(index, 0);
+  assertEquals([a.map.size, a.replica.refused], [10_000, 100]);
+  a.wait(TTL_MS + 1000);
+  stop(1, TTL_MS + 1000);
+  assertEquals(a.map.size, 1);
+});
+
+Deno.test("ClusterReplica that is full tells nothing of newcomers, and counts them", () => {
+  const a = new Tracker("a", 0, 2);
+  for (const name of ["p", "q", "r"]) {
+    assertEquals(a.announce(peer(name), 0).refusal, null);
+    a.announce(peer(`${name}${name}`.toUpperCase(), { event: "stopped" }), 0);
+  }
+  assertEquals([a.map.size, a.replica.refused], [2, 4]);
+  // Of whom the others know they hear on.
+  a.announce(peer("p", { event: "stopped" }), 1000);
+  assertEquals(a.said.at(-1)?.record.left, LEFT_GONE);
+});
+
+Deno.test("ClusterReplica counts a completion once where an older stop comes late", () => {
+  const [a, b, c] = [new Tracker("a"), new Tracker("b"), new Tracker("c")];
+  a.announce(peer("z", { key: 9 }), 0);
+  a.announce(peer("o"), 0);
+  c.announce(peer("p", { seed: true, event: "completed" }), 0);
+  tell(c, [a, b], 10);
+  b.announce(peer("p", { seed: true, event: "stopped" }), 100_000);
+  a.announce(peer("p", { seed: true }), INTERVAL_MS / 2);
+  tell(b, [], 0);
+  a.catchUp(b, INTERVAL_MS / 2 + 1000);
+  assertEquals(a.knows(), "o 10.0.0.111:6881, p 10.0.0.112:6881, 1 seeds, 1 completed");
+});
+
+Deno.test("ClusterReplica: an own record that expires ends nobody whom the store still has", () => {
+  const a = new Tracker("a");
+  a.announce(peer("p"), 0);
+  // It says nothing new, and is not told of again.
+  a.announce(peer("p"), INTERVAL_MS / 4 - 1);
+  assertEquals(a.said.length, 1);
+  a.wait(TTL_MS + 1000);
+  assertEquals([a.map.size, a.knows()], [0, "p 10.0.0.112:6881, 0 seeds, 0 completed"]);
 });
 
 Deno.test("ClusterReplica passes over records that no tracker made", () => {

@@ -22,7 +22,7 @@ import { carriedOf, namesOf, Reconciler } from "./reconciler.ts";
 import { isHash, type SignedRecord } from "./record.ts";
 import { type Provider, RecordMap } from "./record_map.ts";
 import { Holders } from "./replication.ts";
-import { MANY_MEMBERS, Rounds, SAMPLE } from "./rounds.ts";
+import { MANY_MEMBERS, ROUND_MS, Rounds, SAMPLE } from "./rounds.ts";
 import { Rumors } from "./rumors.ts";
 import { type Offence, POINTS_MAX, Senders } from "./senders.ts";
 import { type NodeStatus, Traffic } from "./status.ts";
@@ -77,6 +77,8 @@ export class Node {
   #beatMs = Infinity;
   /** The time of the input that is being handled. */
   #nowMs = 0;
+  /** When those who hold our records were last told because we learnt of members. */
+  #learntMs = -Infinity;
   /** When an exchange last found nothing to fetch. */
   #inStepMs: number | null = null;
   /** Whether the last exchange left something to fetch. */
@@ -90,6 +92,7 @@ export class Node {
     const send = (to: string, message: Message) => {
       const line = encodeMessage(message);
       this.#traffic.count(message.type, line.length + 1);
+      if (message.type === "sync") this.#senders.of(to, this.#nowMs).owesAnswer = true;
       sink.send(to, line);
     };
     this.#send = send;
@@ -297,7 +300,7 @@ export class Node {
         return this.#handleSync(from, message);
       case "answer":
         this.#takeBeats(from, message.beats);
-        this.#learn(this.#welcome(message.members));
+        this.#learn(from, this.#welcome(message.members));
         if (this.#reconciler.handleAnswer(from, message, nowMs)) this.#ask(from);
         else if (message.buckets === "") this.#inStepMs = nowMs;
         return;
@@ -442,9 +445,18 @@ export class Node {
     return joined.length > 0;
   }
 
-  /** Who knows all members knows who is to hold our records: those are told at once. */
-  #learn(hasNews: boolean): void {
-    if (this.#holders.isAllToBeKnown && this.#rounds.learn(hasNews, this.#nowMs)) this.#sayKept();
+  /**
+   * Who knows all members knows who is to hold our records: those are told at once. An answer that we did not
+   * ask for teaches nothing, and no answers have us tell all of them over and over.
+   */
+  #learn(from: string, hasNews: boolean): void {
+    const sender = this.#senders.of(from, this.#nowMs);
+    if (!sender.owesAnswer) return;
+    sender.owesAnswer = false;
+    if (!this.#holders.isAllToBeKnown || !this.#rounds.learn(hasNews, this.#nowMs)) return;
+    if (this.#nowMs < this.#learntMs + ROUND_MS) return;
+    this.#learntMs = this.#nowMs;
+    this.#sayKept();
   }
 
   #tellMembers(joined: readonly string[], gone: readonly string[]): void {

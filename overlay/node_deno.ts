@@ -153,6 +153,11 @@ export class OverlayNode {
     return this.#node.owner;
   }
 
+  /** Whether no further record of others is taken for want of room. */
+  get isFull(): boolean {
+    return this.#node.map.isFull;
+  }
+
   /** Announces a provider, ourselves or one that we speak for; again when something of it changes. */
   announce(announcement: Announcement): void {
     this.#input((nowMs) => void this.#node.announce(announcement, nowMs, Date.now()));

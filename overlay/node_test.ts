@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { BEAT_MS, Node } from "./node.ts";
 import { CHAIN_LENGTH } from "./beats.ts";
+import { encodeMessage } from "./messages.ts";
 import type { NodeOptions } from "./options.ts";
 import type { ProviderChange } from "./record_map.ts";
 import { fakeHash, fakeSigner, fakeVerify, infoHashOf } from "./_testdata.ts";
@@ -9,6 +10,8 @@ import { fakeHash, fakeSigner, fakeVerify, infoHashOf } from "./_testdata.ts";
 class Room {
   readonly nodes = new Map<string, Node>();
   readonly refusals: string[] = [];
+  /** Messages of the type `keep` so far. */
+  keeps = 0;
   nowMs = 0;
   #lines: (() => void)[] = [];
   #seed = 1;
@@ -35,6 +38,7 @@ class Room {
   }
 
   #deliver(from: string, to: string, line: string): void {
+    if (line.includes('"type":"keep"')) this.keeps++;
     const isReply = to.startsWith("#");
     const node = this.nodes.get(isReply ? to.slice(1) : to);
     if (!isReply) node?.handleGreeting(`#${from}`, from, this.nowMs);
@@ -249,4 +253,23 @@ Deno.test("Node fetches what it lacks of many records in one go, all of them or 
   room.run(11_000);
   assertEquals(other.map.size, 31_500);
   assertEquals(other.map.digests.root, one.map.digests.root);
+});
+
+Deno.test("Node learns only of answers that it asked for, and does not tell its holders over and over", () => {
+  for (const from of ["#liar", "n1:1"]) {
+    const room = new Room();
+    const [zero] = [0, 1, 2, 3].map((index) => room.add(index, { replication: 2 }));
+    room.run(60_000);
+    zero!.announce(announcement, room.nowMs, 0);
+    room.run(1000);
+    room.keeps = 0;
+    for (let count = 0; count < 50; count++) {
+      for (const members of [[`m${count}:1`], []]) {
+        const nothing = { buckets: "", beats: new Uint8Array(0), older: new Uint8Array(0) };
+        zero!.handleLine(from, encodeMessage({ type: "answer", ...nothing, members }), room.nowMs);
+      }
+    }
+    room.settle();
+    assertEquals(room.keeps, 0, from);
+  }
 });

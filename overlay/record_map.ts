@@ -63,6 +63,8 @@ export interface Entry {
   heardMs: number;
   /** What keeps it alive; `null` where it lives once. */
   readonly chain: Chain | null;
+  /** The second in which it is looked at whether it expired. */
+  dueSecond: number;
 }
 
 /** A record and when its owner was last heard of, by our clock. */
@@ -123,7 +125,7 @@ export class RecordMap {
   /** Records of an owner up to this sequence were given up for newer ones. */
   readonly #floors = new Map<string, number>();
   /** Entries by the second in which they may expire. */
-  readonly #due = new Map<number, Entry[]>();
+  readonly #due = new Map<number, Set<Entry>>();
   #dueFrom = Infinity;
   readonly #ghosts = new Map<string, Ghost>();
 
@@ -209,16 +211,14 @@ export class RecordMap {
     const nowSeconds = Math.floor(nowMs / 1000);
     let looked = 0;
     while (this.#dueFrom <= nowSeconds && this.#due.size > 0 && looked < EXPIRE_MAX) {
-      const entry = this.#due.get(this.#dueFrom)?.pop();
-      if (entry === undefined) {
-        this.#due.delete(this.#dueFrom++);
-        continue;
+      for (const entry of this.#due.get(this.#dueFrom) ?? []) {
+        if (looked++ === EXPIRE_MAX) break;
+        if (expiryMsOf(entry) > nowMs) {
+          removeFrom(this.#due, entry.dueSecond, entry);
+          this.#schedule(entry);
+        } else this.#expireEntry(keyOf(entry.record), entry, nowMs);
       }
-      looked++;
-      const key = keyOf(entry.record);
-      if (this.#entries.get(key) !== entry) continue;
-      if (expiryMsOf(entry) > nowMs) this.#schedule(entry);
-      else this.#expireEntry(key, entry, nowMs);
+      if (!this.#due.has(this.#dueFrom)) this.#dueFrom++;
     }
     if (this.#due.size === 0) this.#dueFrom = Infinity;
     for (const [key, { untilMs }] of this.#ghosts) {
@@ -277,7 +277,7 @@ export class RecordMap {
     // The new chain is held before the old one is let go: it may be the same.
     const chain = this.beats.hold(record.anchor, record.owner, heardMs);
     if (present !== null) this.#remove(key, present);
-    const entry: Entry = { record, heardMs, chain };
+    const entry: Entry = { record, heardMs, chain, dueSecond: 0 };
     this.#entries.set(key, entry);
     addTo(this.#byInfoHash, record.infoHash, entry);
     addTo(this.#byOwner, record.owner, entry);
@@ -294,6 +294,7 @@ export class RecordMap {
     this.#entries.delete(key);
     removeFrom(this.#byInfoHash, entry.record.infoHash, entry);
     removeFrom(this.#byOwner, entry.record.owner, entry);
+    removeFrom(this.#due, entry.dueSecond, entry);
     // There is room again for what was given up.
     this.#floors.delete(entry.record.owner);
     this.digests.remove(entry);
@@ -328,11 +329,9 @@ export class RecordMap {
   }
 
   #schedule(entry: Entry): void {
-    const second = Math.ceil(expiryMsOf(entry) / 1000);
-    const due = this.#due.get(second);
-    if (due === undefined) this.#due.set(second, [entry]);
-    else due.push(entry);
-    this.#dueFrom = Math.min(this.#dueFrom, second);
+    entry.dueSecond = Math.ceil(expiryMsOf(entry) / 1000);
+    addTo(this.#due, entry.dueSecond, entry);
+    this.#dueFrom = Math.min(this.#dueFrom, entry.dueSecond);
   }
 
   #tell(kind: ProviderChange["kind"], entry: Entry): void {
@@ -363,13 +362,13 @@ function providerOf(entry: Entry): Provider {
   return { infoHash, address, peerId, left, owner, lastSeenMs: lastSeenMsOf(entry) };
 }
 
-function addTo(sets: Map<string, Set<Entry>>, key: string, entry: Entry): void {
+function addTo<Key>(sets: Map<Key, Set<Entry>>, key: Key, entry: Entry): void {
   const set = sets.get(key);
   if (set === undefined) sets.set(key, new Set([entry]));
   else set.add(entry);
 }
 
-function removeFrom(sets: Map<string, Set<Entry>>, key: string, entry: Entry): void {
+function removeFrom<Key>(sets: Map<Key, Set<Entry>>, key: Key, entry: Entry): void {
   const set = sets.get(key)!;
   set.delete(entry);
   if (set.size === 0) sets.delete(key);

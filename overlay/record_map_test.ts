@@ -252,3 +252,13 @@ Deno.test("RecordMap tells of every record that it takes, leaves too, and of eve
   map.expire(95_000);
   assertEquals(told, ["took 5 -1 1000", "took 6 7 4000", "expired 6 7 4000"]);
 });
+
+Deno.test("RecordMap keeps nothing of records that were replaced", () => {
+  const map = mapOf();
+  for (let count = 0; count < 5000; count++) {
+    map.merge(recordOf({ sequence: count, ttlSeconds: 90 }), null, 0, 0);
+  }
+  // One call looks at no more than a thousand.
+  map.expire(91_000);
+  assertEquals([map.size, map.nextExpiryMs], [0, Infinity]);
+});

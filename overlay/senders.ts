@@ -74,6 +74,8 @@ export interface Sender {
   pointsMs: number;
   /** Until when records from it are the answer to a question of ours. */
   askedUntilMs: number;
+  /** Whether a `sync` of ours is under way to it. */
+  owesAnswer: boolean;
 }
 
 /** The connections that have said something, or been told something. */
@@ -98,6 +100,7 @@ export class Senders {
       points: 0,
       pointsMs: nowMs,
       askedUntilMs: -Infinity,
+      owesAnswer: false,
     };
     this.#senders.set(endpoint, sender);
     return sender;

@@ -133,14 +133,9 @@ export class TrackerCore {
       return;
     }
     const done = this.store.announce(exchange, nowMs, exchange.answer);
-    if (this.onAccepted === null) return done;
-    return done instanceof Promise
-      ? done.then(() => this.#tellAccepted(exchange))
-      : this.#tellAccepted(exchange);
-  }
-
-  #tellAccepted(exchange: Exchange): void {
+    // Who is told of it keeps the swarms in memory, where the answer is there at once.
     if (exchange.answer.refusal === null) this.onAccepted?.(exchange);
+    return done;
   }
 
   /** Scrapes; torrents that are not served count as unknown. */

@@ -61,6 +61,7 @@ class VirtualCluster {
     const replica = new ClusterReplica(
       {
         owner: node.owner,
+        isFull: false,
         announce: (announcement) => void overlay.announce(virtual, announcement),
         recordsIn: (infoHash, slot) => node.map.recordsIn(infoHash, slot),
       },
