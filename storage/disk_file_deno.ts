@@ -1,10 +1,10 @@
 import { asStorageError, storageError } from "./errors.ts";
 import { moments, ReadHandle, syncs, WriteHandle } from "./file_handles_deno.ts";
 import { type FilePlace, type FileStamp, NO_FILE } from "./file_stamp.ts";
+import { FileQueue } from "./file_queue.ts";
 import { besidePath, createFile, makeExecutable, removeFile } from "./file_changes_deno.ts";
 import type { DownloadFolder } from "./folder_deno.ts";
 import type { HandlePool } from "./handle_pool.ts";
-import { Limiter } from "./limiter.ts";
 import type { Mirror } from "./mirror_deno.ts";
 import type { PartsFile } from "./parts_file_deno.ts";
 
@@ -44,15 +44,6 @@ export interface Damage {
 }
 
 /**
- * Writes of one file that overlap: while the event loop hears of one that is done, the next is under way. The system
- * writes one after another to a file, so a third would only wait. hot: bench/leech.ts
- */
-const WRITES_IN_FLIGHT = 2;
-
-/** What every file's queue begins with. */
-const IDLE: Promise<void> = Promise.resolve();
-
-/**
  * One file of a torrent on disk: under its final name where that exists, else under its `.part` name,
  * else, as far as it is not wanted, in the parts file.
  *
@@ -83,12 +74,8 @@ export class DiskFile {
   #isDirty: boolean;
   /** Its second place while it is being moved. */
   #mirror: Mirror | null;
-  /** Everything in the queue but writes that overlap. */
-  #tail: Promise<unknown>;
-  /** The writes in the queue that overlap, since `#tail`. */
-  readonly #writes: Set<Promise<unknown>>;
-  readonly #lanes: Limiter;
-  readonly #alone: Limiter;
+  /** Whatever changes the file. */
+  readonly #queue: FileQueue;
 
   /** Takes names relative to `folder`; looks at nothing yet. */
   constructor(
@@ -111,10 +98,7 @@ export class DiskFile {
     this.#inode = null;
     this.#isDirty = false;
     this.#mirror = null;
-    this.#tail = IDLE;
-    this.#writes = new Set();
-    this.#lanes = new Limiter(WRITES_IN_FLIGHT);
-    this.#alone = new Limiter(1);
+    this.#queue = new FileQueue();
   }
 
   /** Where it is now; its final place where it is not there. */
@@ -152,7 +136,7 @@ export class DiskFile {
    * of its pieces may be wrong from then on, so this is for the beginning of a check.
    */
   look(): Promise<number | null> {
-    return this.#enqueue(async () => {
+    return this.#queue.run(async () => {
       await this.#look();
       return this.#place === "none" ? null : this.#knownBytes;
     });
@@ -160,7 +144,7 @@ export class DiskFile {
 
   /** What the system says of it under the name that it has, or null where it is not. */
   info(): Promise<Deno.FileInfo | null> {
-    return this.#enqueue(async () => {
+    return this.#queue.run(async () => {
       await this.#lookOnce();
       return await this.#folder.file(this.#name);
     });
@@ -168,7 +152,7 @@ export class DiskFile {
 
   /** What tells it from what it was before; the stamp of the parts file where that has bytes of it. */
   stamp(): Promise<FileStamp> {
-    return this.#enqueue(async () => {
+    return this.#queue.run(async () => {
       const { parts, fileIndex } = this.#spec;
       const info = this.#place === null
         ? await this.#look()
@@ -186,7 +170,7 @@ export class DiskFile {
   async sync(): Promise<void> {
     if (!this.#isDirty) return;
     await syncs.run(async () => {
-      using file = await this.#enqueue(() => this.#openToSync());
+      using file = await this.#queue.run(() => this.#openToSync());
       try {
         await file.syncData();
       } catch (error) {
@@ -198,7 +182,7 @@ export class DiskFile {
 
   /** Looks whether it is still the file that it was, and as long; tells each damage once. */
   inspect(): Promise<Omit<Damage, "fileIndex"> | null> {
-    return this.#enqueue(async () => {
+    return this.#queue.run(async () => {
       if (this.#place === null || this.#place === "none") return null;
       const info = await this.#folder.file(this.#name);
       const { path } = this;
@@ -218,36 +202,30 @@ export class DiskFile {
 
   /** Writes `data` at `offset`; makes the file under its `.part` name where there is none. */
   write(offset: number, data: Uint8Array): Promise<void> {
-    const write = this.#tail.then(() =>
-      this.#lanes.run(() => {
-        // Who makes the file, or writes to a second place as well, does it alone.
-        const isPlain = this.#mirror === null && this.#place !== null && this.#place !== "none";
-        const act = () => this.#write(offset, data);
-        return isPlain ? act() : this.#alone.run(act);
-      })
+    return this.#queue.write(
+      // Who makes the file, or writes to a second place as well, does it alone.
+      () => this.#mirror === null && this.#place !== null && this.#place !== "none",
+      () => this.#write(offset, data),
     );
-    const ended = write.catch(() => {}).then(() => void this.#writes.delete(ended));
-    this.#writes.add(ended);
-    return write;
   }
 
   /** Writes `data` at `offset` if `isDue` still says so when its turn comes. */
   writeIf(isDue: () => boolean, offset: number, data: Uint8Array): Promise<void> {
-    return this.#enqueue(async () => {
+    return this.#queue.run(async () => {
       if (isDue()) await this.#write(offset, data);
     });
   }
 
   /** Fills `target` from `offset` on; resolves with fewer bytes only at the file's end. */
   async readAt(offset: number, target: Uint8Array<ArrayBuffer>): Promise<number> {
-    if (this.#place === null) await this.#enqueue(() => this.#lookOnce());
+    if (this.#place === null) await this.#queue.run(() => this.#lookOnce());
     const moves = this.#moves;
     const { path } = this;
     try {
       return await this.#readAt(offset, target);
     } catch (error) {
       // It may have got another name between the look at its path and the opening.
-      await this.#tail;
+      await this.#queue.settled();
       if (moves === this.#moves) throw asStorageError(error, "read", path);
     }
     return await this.#readAt(offset, target);
@@ -255,7 +233,7 @@ export class DiskFile {
 
   /** Makes the file itself out of what the parts file has of it; nothing where it is there, or the parts file has nothing. */
   adopt(): Promise<void> {
-    return this.#enqueue(async () => {
+    return this.#queue.run(async () => {
       await this.#lookOnce();
       if (this.#place === "none" && this.#isInParts()) await this.#make();
     });
@@ -263,12 +241,12 @@ export class DiskFile {
 
   /** Gives a whole file its final name. Does nothing where it has that, where there is no file, or while it is moved. */
   finish(): Promise<void> {
-    return this.#enqueue(() => this.#finish());
+    return this.#queue.run(() => this.#finish());
   }
 
   /** Makes an empty file under its final name unless it is there, or is being moved. */
   makeEmpty(): Promise<void> {
-    return this.#enqueue(async () => {
+    return this.#queue.run(async () => {
       if (this.#mirror !== null) return;
       if (await this.#folder.file(this.#names.final) !== null) return;
       await this.#create("final");
@@ -278,7 +256,7 @@ export class DiskFile {
 
   /** Takes it off the disk, where it is there. */
   remove(): Promise<void> {
-    return this.#enqueue(async () => {
+    return this.#queue.run(async () => {
       await this.#lookOnce();
       if (this.#place === "none") return;
       const { path } = this;
@@ -292,7 +270,7 @@ export class DiskFile {
 
   /** Begins to keep it at a second place too, as it is now; it stays up to date with what is written. */
   mirror(mirror: Mirror): Promise<void> {
-    return this.#enqueue(async () => {
+    return this.#queue.run(async () => {
       await this.#lookOnce();
       if (this.#place !== "none") await mirror.copy(this.path, this.#place!);
       this.#mirror = mirror;
@@ -301,7 +279,7 @@ export class DiskFile {
 
   /** Lets the second place be the only one; the path that it had, or null where it was not there. The old file is the caller's to remove. */
   switchToMirror(): Promise<string | null> {
-    return this.#enqueue(async () => {
+    return this.#queue.run(async () => {
       const mirror = this.#mirror!;
       const old = this.#place === "none" ? null : this.path;
       this.#mirror = null;
@@ -316,7 +294,7 @@ export class DiskFile {
 
   /** Gives the second place up, and removes what is there. */
   dropMirror(): Promise<void> {
-    return this.#enqueue(async () => {
+    return this.#queue.run(async () => {
       const mirror = this.#mirror;
       this.#mirror = null;
       await mirror?.remove();
@@ -332,15 +310,6 @@ export class DiskFile {
   /** The name that it has now, below the folder; its final one where it is not there. */
   get #name(): string {
     return this.#place === "part" ? this.#names.part : this.#names.final;
-  }
-
-  #enqueue<T>(act: () => Promise<T>): Promise<T> {
-    const before = this.#writes.size === 0
-      ? this.#tail
-      : Promise.all([this.#tail, ...this.#writes]);
-    const result = before.then(act);
-    this.#tail = result.catch(() => {});
-    return result;
   }
 
   #isInParts(): boolean {

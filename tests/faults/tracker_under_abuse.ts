@@ -69,6 +69,8 @@ export class HonestPeers {
   readonly #latenciesMs: number[] = [];
   readonly #running: Promise<void>;
   #isOver = false;
+  /** Who waits for so many more answers. */
+  readonly #waiting: { atCount: number; resolve: () => void }[] = [];
 
   /** Begins. */
   constructor(tracker: AbusedTracker) {
@@ -78,10 +80,22 @@ export class HonestPeers {
     this.#running.catch(() => {});
   }
 
+  /** Resolves when so many more were answered, or all is over. */
+  answered(count: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (this.#isOver) resolve();
+    else this.#waiting.push({ atCount: this.#latenciesMs.length + count, resolve });
+    return promise;
+  }
+
   /** Ends, and says how they fared. */
   async end(): Promise<Fared> {
     this.#isOver = true;
-    await this.#running;
+    try {
+      await this.#running;
+    } finally {
+      for (const { resolve } of this.#waiting) resolve();
+    }
     const sorted = this.#latenciesMs.toSorted((a, b) => a - b);
     const at = (part: number): number => sorted[Math.floor((sorted.length - 1) * part)] ?? NaN;
     return { announces: sorted.length, medianMs: at(0.5), p99Ms: at(0.99), worstMs: at(1) };
@@ -97,6 +111,9 @@ export class HonestPeers {
       const text = await response.text();
       if (!text.includes("8:interval")) throw new Error(`An honest peer was told ${text}`);
       this.#latenciesMs.push(performance.now() - startMs);
+      while ((this.#waiting[0]?.atCount ?? Infinity) <= this.#latenciesMs.length) {
+        this.#waiting.shift()!.resolve();
+      }
     }
   }
 }

@@ -88,9 +88,9 @@ async function connect(
   await using process = RunningProcess.start(Deno.execPath(), [
     "eval",
     "--no-config",
-    `const attempt = Deno.connect({ hostname: "${hostname}", port: ${port} });
-    const limit = new Promise((_, reject) => setTimeout(reject, 1000));
-    const event = await Promise.race([attempt, limit]).then(() => "connected", () => "refused");
+    `const signal = AbortSignal.timeout(1000);
+    const attempt = Deno.connect({ hostname: "${hostname}", port: ${port}, signal });
+    const event = await attempt.then(() => "connected", () => "refused");
     console.log(event);
     Deno.exit();`,
   ], { namespace });
