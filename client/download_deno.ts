@@ -6,7 +6,8 @@
 import { dirname, resolve } from "node:path";
 import { hexOfHash, type Torrent } from "@enjambre/metainfo";
 import { asStorageError, type DiskStore, type KeptStore } from "@enjambre/storage";
-import type { ActiveTorrent, TorrentSnapshot } from "./active_torrent_deno.ts";
+import type { ActiveTorrent } from "./active_torrent_deno.ts";
+import type { TorrentSnapshot } from "./torrent_options.ts";
 import { checkContent, type Checked, openContent } from "./check_deno.ts";
 import type { DownloadCommand } from "./commands.ts";
 import type { CommandContext } from "./context.ts";

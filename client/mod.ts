@@ -4,12 +4,8 @@
  *
  * @module
  */
-export {
-  ActiveTorrent,
-  type TorrentContext,
-  type TorrentOptions,
-  type TorrentSnapshot,
-} from "./active_torrent_deno.ts";
+export { ActiveTorrent } from "./active_torrent_deno.ts";
+export type { TorrentContext, TorrentOptions, TorrentSnapshot } from "./torrent_options.ts";
 export {
   CLUSTER_INTERVAL_SECONDS_MAX,
   type ClusterMap,

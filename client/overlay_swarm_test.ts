@@ -1,7 +1,7 @@
 /** What a swarm's commands make of the overlay, beside their trackers. */
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import type { Torrent } from "@enjambre/metainfo";
-import type { TorrentSnapshot } from "./active_torrent_deno.ts";
+import type { TorrentSnapshot } from "./torrent_options.ts";
 import type { SwarmOptions } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure } from "./failure.ts";

@@ -16,12 +16,8 @@ import {
   TokenBucket,
 } from "@enjambre/peerwire";
 import type { PieceStore } from "@enjambre/storage";
-import {
-  ActiveTorrent,
-  type TorrentContext,
-  type TorrentOptions,
-  type TorrentSnapshot,
-} from "./active_torrent_deno.ts";
+import { ActiveTorrent } from "./active_torrent_deno.ts";
+import type { TorrentContext, TorrentOptions, TorrentSnapshot } from "./torrent_options.ts";
 
 const logger = getLogger(["enjambre", "client"]);
 
