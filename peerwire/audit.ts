@@ -10,6 +10,7 @@ import type { Geometry } from "@enjambre/metainfo";
 import type { Bitfield } from "./bitfield.ts";
 import type { Connection } from "./connection.ts";
 import type { Picker } from "./picker.ts";
+import { isDrained } from "./pipeline.ts";
 import { type BegunPiece, MISSING, RECEIVED, REQUESTED, type RequestTable } from "./requests.ts";
 
 /** What {@linkcode auditDownload} looks at. */
@@ -147,11 +148,12 @@ function auditPeers(books: DownloadBooks): void {
   }
 }
 
-/** Whether somebody has room, has a missing block, and is not asked for it. */
+/** Whether somebody has so much room that it is due to be asked, has a missing block, and is not asked for it. */
 function auditIdleness(books: DownloadBooks): void {
   const { connections, table, nowMs } = books;
-  for (const { id, isChoking, requests, pipelineBlocks, askAgainAtMs, has } of connections) {
-    if (isChoking || requests.live >= pipelineBlocks || nowMs < askAgainAtMs) continue;
+  for (const connection of connections) {
+    const { id, isChoking, requests, askAgainAtMs, has } = connection;
+    if (isChoking || !isDrained(connection) || nowMs < askAgainAtMs) continue;
     for (const begun of table.withMissing) {
       if (!has.has(begun.piece) || begun.soleConnection >= 0) continue;
       for (let block = 0; block < begun.blockCount; block++) {

@@ -126,9 +126,9 @@ export class Downloader {
     return this.#requester.nextDeadlineMs;
   }
 
-  /** Keeps a connection's pipeline full, as far as there is anything to ask it for. */
-  fill(connection: Connection, nowMs: number): void {
-    this.#requester.fill(connection, nowMs);
+  /** An input of a connection is handled: see {@linkcode Requester.refill}. */
+  refill(connection: Connection, nowMs: number): void {
+    this.#requester.refill(connection, nowMs);
   }
 
   /** Ends an input: asks others for what was lost in it, and fills the pipelines that have room because of it or of the time. */
@@ -190,7 +190,7 @@ export class Downloader {
     connection.isSnubbed = false;
     handleAnswer(connection, this.table.receivedAskedAtMs, nowMs);
     begun!.progressAtMs = nowMs;
-    begun!.data.set(buffer.subarray(start, end), begin);
+    copyAligned(begun!.data, begin, buffer, start, end);
     if (begun!.received === begun!.blockCount) this.#complete(begun!);
   }
 
@@ -340,4 +340,22 @@ export class Downloader {
     this.#relieved.add(connection);
     this.#sink.touch(connection);
   }
+}
+
+/**
+ * Copies `buffer[start, end)` to `target` from `at` on; what lies up to 7 bytes before `start` is lost.
+ *
+ * V8 copies into shared memory by words where both places are aligned, and by bytes where they are not, which takes six
+ * times as long; to move the block into line first costs nothing next to that. hot: bench/wire_bench.ts
+ */
+function copyAligned(
+  target: Uint8Array,
+  at: number,
+  buffer: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  const off = start & 7;
+  if (off !== 0) buffer.copyWithin(start - off, start, end);
+  target.set(buffer.subarray(start - off, end - off), at);
 }

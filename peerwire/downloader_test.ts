@@ -732,3 +732,30 @@ Deno.test("Manager fetches pieces in order where told to, and those with a deadl
   const other = swarm.join({ has, unchokes: true });
   assertEquals(other.heardOf("request")[0], `request 7 0 ${BLOCK_BYTES}`);
 });
+
+Deno.test("Manager fills a long pipeline when an eighth of it was answered, and not for every block", () => {
+  const swarm = swarmOf(200);
+  const peer = seedOf(swarm);
+  const open = peer.heardOf("request");
+  while (open.length < 128) {
+    peer.answer(open.splice(0));
+    open.push(...peer.heardOf("request"));
+  }
+  const { connection } = peer;
+  let waited = 0;
+  for (let refills = 0; refills < 5;) {
+    peer.answer(open.splice(0, 1));
+    waited++;
+    const more = peer.heardOf("request");
+    const { pipelineBlocks, requests } = connection;
+    if (more.length === 0) {
+      assert(pipelineBlocks - requests.live < Math.floor(pipelineBlocks / 8));
+      continue;
+    }
+    assertEquals(requests.live, pipelineBlocks);
+    assert(waited > 5, `asked for ${more.length} after ${waited} blocks`);
+    open.push(...more);
+    refills++;
+    waited = 0;
+  }
+});

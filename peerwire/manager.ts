@@ -418,7 +418,7 @@ export class Manager {
     if (!connection.isClosed) {
       this.#closeIfUseless(connection, nowMs);
       adaptPipeline(connection, nowMs);
-      this.#downloader.fill(connection, nowMs);
+      this.#downloader.refill(connection, nowMs);
       if (connection.uploads.count > 0) this.#uploader.pump(connection, nowMs);
     }
     if (connection.writer.pendingBytes > BACKLOG_BYTES_MAX) {

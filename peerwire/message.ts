@@ -41,13 +41,19 @@ export const MESSAGE_EXTENDED_BYTES_MAX = 131072;
 export const MESSAGE_UNKNOWN_BYTES_MAX = 131072;
 
 /**
- * The usual size of a receive buffer: 128 KiB.
+ * The size of a receive buffer to begin with: 64 KiB.
  *
- * Why: reads of 64 to 256 KiB reach the full rate of loopback; with 128 KiB and no more than
- * a block of 16 KiB unfinished in it, every read has at least half of that. A connection that gets
- * little touches only its first pages; 500 that get much take 64 MiB.
+ * Why: with no more than a block of 16 KiB unfinished in it, every read has at least half of that. A connection that
+ * gets little needs no more; 500 take 32 MiB.
  */
-export const RECEIVE_BUFFER_BYTES = 131072;
+export const RECEIVE_BUFFER_BYTES = 65536;
+
+/**
+ * The size that a receive buffer grows to, doubled by each read that fills it: 256 KiB.
+ *
+ * Why: reads of that size reach the full rate of loopback, and are few; larger ones gave no more.
+ */
+export const RECEIVE_BUFFER_BYTES_MAX = 262144;
 
 /**
  * What a {@linkcode MessageDecoder} tells, one call per message.
@@ -101,7 +107,7 @@ export interface MessageDecoderOptions {
   readonly handler: MessageHandler;
   /** How many pieces the torrent has; says how long a bitfield must be. */
   readonly pieceCount: number;
-  /** The size of the receive buffer, {@linkcode RECEIVE_BUFFER_BYTES} where absent, at least 16. */
+  /** The size of the receive buffer, at least 16; where absent, {@linkcode RECEIVE_BUFFER_BYTES}, and it grows by need. */
   readonly receiveBufferBytes?: number;
 }
 
@@ -149,7 +155,8 @@ export class MessageDecoder {
   readonly #handler: MessageHandler;
   readonly #bitfieldLength: number;
   readonly #lengthMax: number;
-  readonly #usualBytes: number;
+  readonly #usualBytesMax: number;
+  #usualBytes: number;
   #buffer: Uint8Array<ArrayBuffer>;
   #start: number; // of what is not told yet
   #end: number; // of what was received
@@ -179,6 +186,7 @@ export class MessageDecoder {
       1 + MESSAGE_UNKNOWN_BYTES_MAX,
     );
     this.#usualBytes = usualBytes;
+    this.#usualBytesMax = options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES_MAX;
     this.#buffer = new Uint8Array(usualBytes);
     this.#start = 0;
     this.#end = 0;
@@ -250,6 +258,8 @@ export class MessageDecoder {
       );
     }
     if (this.#stopped) return;
+    const isFull = bytes === this.#buffer.length - this.#end;
+    if (isFull && this.#usualBytes < this.#usualBytesMax) this.#usualBytes *= 2;
     this.#end += bytes;
     this.#decoding = true;
     let done = false;

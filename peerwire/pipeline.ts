@@ -20,6 +20,12 @@ const PIPELINE_BLOCKS_MAX = 500;
  */
 const QUEUE_MS = 150;
 
+/** A long pipeline is filled again when this part of it was answered: what waits at the peer bridges that. */
+const REFILL_SHARE = 8;
+
+/** A pipeline is long from here on: 2 MiB in flight. Shorter ones are filled with every block: they have nothing to spare. */
+const LONG_PIPELINE_BLOCKS = 128;
+
 /** A rate is not to be believed before this time after the first block: it is over a second at least. */
 const RATE_MS_MIN = 2000;
 
@@ -85,6 +91,16 @@ export function snub(connection: Connection, nowMs: number): void {
 /** How many more requests a connection's pipeline takes. */
 export function room(connection: Connection): number {
   return connection.pipelineBlocks - connection.requests.live;
+}
+
+/**
+ * Whether so much of a connection's pipeline was answered that it is time to fill it again. Of a long one not for every
+ * block: a few large messages wake both sides less often than many small ones. hot: bench/leech.ts
+ */
+export function isDrained(connection: Connection): boolean {
+  const { pipelineBlocks } = connection;
+  const isLong = pipelineBlocks >= LONG_PIPELINE_BLOCKS;
+  return room(connection) >= (isLong ? Math.floor(pipelineBlocks / REFILL_SHARE) : 1);
 }
 
 /** How long a connection may take to send so many blocks, going by what it sent while it sent something. */

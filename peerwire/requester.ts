@@ -9,7 +9,7 @@ import type { Assembly } from "./assembly.ts";
 import type { Connection } from "./connection.ts";
 import { EndGame, isHostage } from "./end_game.ts";
 import type { Picker } from "./picker.ts";
-import { answerMs, canBeAsked, requestsMax } from "./pipeline.ts";
+import { answerMs, canBeAsked, isDrained, requestsMax } from "./pipeline.ts";
 import type { TokenBucket } from "./rate.ts";
 import { type BegunPiece, MISSING, type RequestTable } from "./requests.ts";
 import { Roomiest } from "./roomiest.ts";
@@ -109,6 +109,11 @@ export class Requester {
   /** A connection is over. */
   handleClosed(connection: Connection): void {
     this.#hungry.delete(connection);
+  }
+
+  /** An input of a connection is handled: fills its pipeline where that is worth a message. */
+  refill(connection: Connection, nowMs: number): void {
+    if (isDrained(connection) || this.#hungry.has(connection)) this.fill(connection, nowMs);
   }
 
   /** Keeps a connection's pipeline full, as far as there is anything to ask it for. */
