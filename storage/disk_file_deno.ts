@@ -111,6 +111,11 @@ export class DiskFile {
     return this.#place === "none" ? null : this.path;
   }
 
+  /** Whether it was there when it was last looked at, or was made since. */
+  get isThere(): boolean {
+    return this.#place !== null && this.#place !== "none";
+  }
+
   /** Whether it still has its `.part` name. */
   get isPart(): boolean {
     return this.#place === "part";
@@ -204,9 +209,27 @@ export class DiskFile {
   write(offset: number, data: Uint8Array): Promise<void> {
     return this.#queue.write(
       // Who makes the file, or writes to a second place as well, does it alone.
-      () => this.#mirror === null && this.#place !== null && this.#place !== "none",
+      () => this.#isPlain,
       () => this.#write(offset, data),
     );
+  }
+
+  /**
+   * Has `put` write `bytes` at `offset` with an open file, beside other writes.
+   *
+   * @returns whether it did; null where it cannot, and where the file is not there yet or has a second place: then
+   * {@linkcode write} is for it
+   */
+  put(
+    offset: number,
+    bytes: number,
+    put: (file: WriteHandle) => Promise<boolean | null>,
+  ): Promise<boolean | null> {
+    return this.#queue.beside(async () => {
+      if (!this.#isPlain) return null;
+      this.#isDirty = true;
+      return await this.#useToWrite(offset + bytes, put);
+    });
   }
 
   /** Writes `data` at `offset` if `isDue` still says so when its turn comes. */
@@ -312,6 +335,11 @@ export class DiskFile {
     return this.#place === "part" ? this.#names.part : this.#names.final;
   }
 
+  /** Whether it is there, and there alone. */
+  get #isPlain(): boolean {
+    return this.#mirror === null && this.isThere;
+  }
+
   #isInParts(): boolean {
     return this.#spec.parts?.map.holdsAny(this.#spec.fileIndex) ?? false;
   }
@@ -406,11 +434,23 @@ export class DiskFile {
       await this.#make();
     }
     this.#isDirty = true;
+    await this.#useToWrite(offset + data.length, async (file) => {
+      await file.writeAt(offset, data);
+      return true;
+    });
+    await this.#mirror?.write(offset, data);
+  }
+
+  /** Has `write` write up to `endBytes`, which the file has then where that tells so. */
+  async #useToWrite<T extends boolean | null>(
+    endBytes: number,
+    write: (file: WriteHandle) => Promise<T>,
+  ): Promise<T> {
     const path = this.path;
     try {
       // A file that was there and is gone is not made anew: what it held would be missing, and the
       // volume that it was on may only be away.
-      await this.#handles.use(
+      return await this.#handles.use(
         this.#key + 1,
         () => WriteHandle.open(path),
         async (handle) => {
@@ -418,14 +458,14 @@ export class DiskFile {
           // Where somebody cut it, a write would make it long again, and nobody would see the hole.
           const isCut = file.bytes() < this.#knownBytes;
           if (isCut) throw storageError("truncated", "write", path);
-          await file.writeAt(offset, data);
+          const isWritten = await write(file);
+          if (isWritten) this.#knownBytes = Math.max(this.#knownBytes, endBytes);
+          return isWritten;
         },
       );
     } catch (error) {
       throw asStorageError(error, "write", path);
     }
-    this.#knownBytes = Math.max(this.#knownBytes, offset + data.length);
-    await this.#mirror?.write(offset, data);
   }
 
   async #readAt(offset: number, target: Uint8Array<ArrayBuffer>): Promise<number> {

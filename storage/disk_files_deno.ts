@@ -1,6 +1,7 @@
 import type { Geometry } from "@enjambre/metainfo";
 import { assertDiskPaths } from "./disk_names.ts";
 import { type Damage, DiskFile, type FileHandles } from "./disk_file_deno.ts";
+import type { WriteHandle } from "./file_handles_deno.ts";
 import { type FileStamp, NO_FILE } from "./file_stamp.ts";
 import { DownloadFolder } from "./folder_deno.ts";
 import { makeLinks, removeLinks, type TorrentLink } from "./links_deno.ts";
@@ -74,6 +75,15 @@ export class DiskFiles {
     return this.#files[fileIndex]!;
   }
 
+  /** Whether all files that a piece lies in are there, as far as it was seen. */
+  areThere(piece: number): boolean {
+    let areThere = true;
+    this.#geometry.forEachSpan(piece, 0, this.#geometry.pieceBytes(piece), (file) => {
+      areThere &&= this.#files[file]?.isThere ?? true;
+    });
+    return areThere;
+  }
+
   /** Whether the parts file may have a file's bytes in a piece. */
   isInParts(fileIndex: number, piece: number): boolean {
     return this.#parts.map.holds(fileIndex, piece);
@@ -93,6 +103,26 @@ export class DiskFiles {
       if (disk) writes.push(disk.write(offset, data.subarray(begin, begin + bytes)));
     });
     await allOf(writes);
+  }
+
+  /**
+   * Has `put` write a whole piece that lies in one file.
+   *
+   * @returns what {@linkcode DiskFile.put} does; null too where it lies in several
+   */
+  async put(
+    piece: number,
+    put: (file: WriteHandle, offset: number) => Promise<boolean | null>,
+  ): Promise<boolean | null> {
+    const bytes = this.#geometry.pieceBytes(piece);
+    let only: DiskFile | null = null;
+    let at = 0;
+    this.#geometry.forEachSpan(piece, 0, bytes, (file, offset, _begin, spanBytes) => {
+      if (spanBytes < bytes) return;
+      only = this.#files[file]!;
+      at = offset;
+    });
+    return await (only as DiskFile | null)?.put(at, bytes, (file) => put(file, at)) ?? null;
   }
 
   /** Fills `target` from a file; padding reads as zeros. Resolves with fewer bytes only at the file's end. */

@@ -18,8 +18,8 @@ import type { FileStamp } from "./file_stamp.ts";
 import { DownloadFolder } from "./folder_deno.ts";
 import { NO_FOLDING, probeFolding } from "./folding_deno.ts";
 import { HandlePool } from "./handle_pool.ts";
-import { HashThread } from "./hash_thread_deno.ts";
 import { PieceHashes } from "./piece_hashes.ts";
+import { PieceWriter } from "./piece_writer_deno.ts";
 import type { MoveOptions } from "./relocation_deno.ts";
 import {
   bytesMissing,
@@ -111,10 +111,9 @@ export class DiskStore implements PieceStore {
   readonly #hashes: PieceHashes;
   readonly #pieces: StoredPieces;
   readonly #files: DiskFiles;
+  readonly #writer: PieceWriter;
   readonly #readOnly: boolean;
   readonly #calls: Calls;
-  /** Joined by the first write. */
-  #hashThread: HashThread | null;
   readonly #closing: AbortController;
   #closed: Promise<void> | null;
   #hasWritten: boolean;
@@ -142,9 +141,9 @@ export class DiskStore implements PieceStore {
       ? openFiles
       : new HandlePool(openFilesMax);
     this.#files = new DiskFiles({ geometry, directory, paths, handles, id: idOf(torrent) });
+    this.#writer = new PieceWriter(geometry, this.#hashes, this.#files);
     this.#readOnly = options.readOnly ?? false;
     this.#calls = new Calls();
-    this.#hashThread = null;
     this.#closing = new AbortController();
     this.#closed = null;
     this.#hasWritten = false;
@@ -183,6 +182,11 @@ export class DiskStore implements PieceStore {
       });
       return found.sort((a, b) => a.fileIndex - b.fileIndex);
     });
+  }
+
+  /** Whether all files that a piece lies in were there when they were last looked at, or were made since. */
+  hasFilesOf(piece: number): boolean {
+    return this.#files.areThere(piece);
   }
 
   /**
@@ -405,11 +409,13 @@ export class DiskStore implements PieceStore {
   async #write(piece: number, data: Uint8Array): Promise<"stored" | "corrupt"> {
     assertWholePiece(this.geometry, piece, data);
     if (this.#readOnly) throw storageError("read-only", "write", this.directory);
-    this.#hashThread ??= HashThread.join();
-    const hash = await this.#hashThread.hash(this.#hashes.format, this.geometry, piece, data);
-    if (!this.#hashes.matches(piece, hash)) return "corrupt";
-    this.#hasWritten = true;
-    await this.#pieces.whileWriting(piece, () => this.#files.write(piece, data));
+    let isGood = true; // unless it turns out otherwise, or fails for another reason
+    try {
+      isGood = await this.#pieces.whileWriting(piece, () => this.#writer.put(piece, data));
+    } finally {
+      this.#hasWritten ||= isGood;
+    }
+    if (!isGood) return "corrupt";
     // A failure is not the piece's: `close` tries again and reports it.
     await this.#files.finishOf(piece);
     if (this.#pieces.isComplete) await this.#makeEmptyFiles();
@@ -439,7 +445,6 @@ export class DiskStore implements PieceStore {
   async #close(): Promise<void> {
     this.#closing.abort(closedError("check"));
     await this.#calls.idle();
-    this.#hashThread?.leave();
     let failure: unknown = null;
     if (!this.#readOnly) {
       failure = await this.#files.finish();
@@ -449,6 +454,7 @@ export class DiskStore implements PieceStore {
       }
     }
     this.#files.close();
+    this.#writer.close();
     if (failure !== null) throw failure;
   }
 }

@@ -12,7 +12,16 @@ import {
   writeAll,
   writePieces,
 } from "./store_conformance_test.ts";
-import { exists, folderTest, goodPieces, list, putFile, twoFiles } from "./test_folder_test.ts";
+import {
+  exists,
+  folderTest,
+  goodPieces,
+  list,
+  putFile,
+  sharedCopy,
+  startCrew,
+  twoFiles,
+} from "./test_folder_test.ts";
 
 /** Where the data of one torrent are, and how they are used; kept from one opening to the next. */
 interface Kept {
@@ -50,8 +59,24 @@ async function disturb(
   }
 }
 
-for (const openFilesMax of [1, 128]) {
-  testPieceStore(`DiskStore with ${openFilesMax} open files at most`, async () => {
+/** Has a store be given its pieces as a download gives them: in memory that threads share. */
+function givenShared(store: DiskStore): DiskStore {
+  const write = store.write.bind(store);
+  store.write = (piece, data) => write(piece, sharedCopy(data));
+  return store;
+}
+
+for (
+  const { openFilesMax, isShared } of [
+    { openFilesMax: 1, isShared: false },
+    { openFilesMax: 128, isShared: false },
+    { openFilesMax: 1, isShared: true },
+    { openFilesMax: 128, isShared: true },
+  ]
+) {
+  const where = isShared ? ", on worker threads" : "";
+  testPieceStore(`DiskStore with ${openFilesMax} open files at most${where}`, async () => {
+    const crew = isShared ? await startCrew() : null;
     const root = await Deno.makeTempDir();
     const places = new WeakMap<TestTorrent, Kept>();
     const placeOf = (torrent: TestTorrent): Kept => {
@@ -60,14 +85,18 @@ for (const openFilesMax of [1, 128]) {
       return kept;
     };
     return {
-      open: (torrent) => {
+      open: async (torrent) => {
         const { directory, options } = placeOf(torrent);
-        return openDiskStore(torrent, directory, { ...options, openFilesMax });
+        const store = await openDiskStore(torrent, directory, { ...options, openFilesMax });
+        return isShared ? givenShared(store) : store;
       },
       keeps: true,
       disturb: (store, torrent, choice) =>
         disturb(store as DiskStore, torrent, placeOf(torrent), root, choice),
-      tearDown: () => Deno.remove(root, { recursive: true }),
+      tearDown: () => {
+        crew?.end();
+        return Deno.remove(root, { recursive: true });
+      },
     };
   });
 }

@@ -1,6 +1,8 @@
 import { closeSync, open, read } from "node:fs";
 import type { PoolHandle } from "./handle_pool.ts";
 import { Limiter } from "./limiter.ts";
+import type { PieceCrew } from "./piece_crew_deno.ts";
+import type { PutPlace } from "./piece_worker_deno.ts";
 
 /** Files that are open for a moment beside those of the pool, in all stores together. */
 const MOMENTS_MAX = 16;
@@ -62,6 +64,9 @@ export class ReadHandle implements PoolHandle {
   }
 }
 
+/** Counts the files that were opened for writing, in all stores: worker threads know them by that. */
+let filesOpened = 0;
+
 /**
  * A file open for writing; the few writes that overlap each have a descriptor, because the place to write at belongs to
  * that.
@@ -75,12 +80,17 @@ export class WriteHandle implements PoolHandle {
   readonly #others: Deno.FsFile[];
   /** Those that no write uses. */
   readonly #free: Deno.FsFile[];
+  readonly #number: number;
+  /** Whose threads may have it open as well. */
+  #crew: PieceCrew | null;
 
   private constructor(path: string, first: Deno.FsFile) {
     this.#path = path;
     this.#first = first;
     this.#others = [];
     this.#free = [first];
+    this.#number = filesOpened++;
+    this.#crew = null;
   }
 
   /** Opens a file that is there; never makes one and never cuts one. */
@@ -105,8 +115,15 @@ export class WriteHandle implements PoolHandle {
     }
   }
 
+  /** A place in it that the threads of `crew` may write to until it is closed. */
+  placeFor(crew: PieceCrew, offset: number): PutPlace {
+    this.#crew = crew;
+    return { file: this.#number, path: this.#path, offset };
+  }
+
   /** Closes the file; nobody may be writing. */
   close(): void {
+    this.#crew?.closeFile(this.#number);
     this.#first.close();
     for (const file of this.#others) file.close();
   }

@@ -31,14 +31,17 @@ export class FileQueue {
     return result;
   }
 
-  /** Does `act` beside other writes, where `mayOverlap` says so when its turn comes, else after them. */
-  write(mayOverlap: () => boolean, act: () => Promise<void>): Promise<void> {
-    const write = this.#tail.then(() =>
-      this.#lanes.run(() => mayOverlap() ? act() : this.#alone.run(act))
-    );
-    const ended = write.catch(() => {}).then(() => void this.#writes.delete(ended));
+  /** Does `act` beside writes and whatever else is done by this. */
+  beside<T>(act: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(act);
+    const ended = result.catch(() => {}).then(() => void this.#writes.delete(ended));
     this.#writes.add(ended);
-    return write;
+    return result;
+  }
+
+  /** Does `act` beside a few other writes, where `mayOverlap` says so when its turn comes, else after them. */
+  write(mayOverlap: () => boolean, act: () => Promise<void>): Promise<void> {
+    return this.beside(() => this.#lanes.run(() => mayOverlap() ? act() : this.#alone.run(act)));
   }
 
   /** Resolves when all but overlapping writes that were asked for is done. */

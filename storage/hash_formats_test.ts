@@ -5,7 +5,12 @@ import fc from "fast-check";
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { hashPieces, type PieceSource } from "./hash_pieces_deno.ts";
-import { type HashAnswer, type HashJob, serveHashJobs } from "./hash_worker_deno.ts";
+import {
+  type HashAnswer,
+  type HashJob,
+  servePieceJobs,
+  type WorkerAnswer,
+} from "./piece_worker_deno.ts";
 import { HASH_BYTES, type HashFormat, treeOfPiece } from "./piece_hashes.ts";
 import { beginPiece } from "./piece_hasher_deno.ts";
 import { folderTest } from "./test_folder_test.ts";
@@ -120,17 +125,17 @@ Deno.test("beginPiece() gives the same hash however the bytes are cut", async ()
 
 /** What a worker thread would answer, on this thread. */
 function answerTo(job: HashJob): HashAnswer {
-  const answers: HashAnswer[] = [];
-  const scope: Parameters<typeof serveHashJobs>[2] = {
+  const answers: WorkerAnswer[] = [];
+  const scope: Parameters<typeof servePieceJobs>[1] = {
     onmessage: null,
     postMessage: (answer) => void answers.push(answer),
     close: () => {},
   };
-  serveHashJobs({ openSync, readSync, closeSync }, beginPiece, scope);
+  servePieceJobs(beginPiece, scope);
   assertEquals(answers, ["ready"]);
   scope.onmessage!({ data: job });
   assertEquals(answers.length, 2);
-  return answers[1]!;
+  return answers[1] as HashAnswer;
 }
 
 folderTest(

@@ -1,9 +1,9 @@
 import type { Geometry } from "@enjambre/metainfo";
-import { HashCrew, JOBS_IN_FLIGHT, type OnWorker } from "./hash_crew_deno.ts";
 import { type Batch, HashPlan, type Stretch, stretchesOf } from "./hash_plan.ts";
-import type { HashJob, HashStretch } from "./hash_worker_deno.ts";
 import { HASH_BYTES, type HashFormat, treeOfPiece } from "./piece_hashes.ts";
+import { JOBS_IN_FLIGHT, type OnWorker, PieceCrew } from "./piece_crew_deno.ts";
 import { beginPiece, hashPiece, SUBTLE_BYTES_MAX } from "./piece_hasher_deno.ts";
+import type { HashJob, HashStretch } from "./piece_worker_deno.ts";
 
 /** Where the bytes of a torrent's files come from. */
 export interface PieceSource {
@@ -74,7 +74,7 @@ class HashRun {
   /** Bytes of a buffer of this thread. Longer pieces go through it a part at a time. */
   readonly #bufferBytes: number;
   readonly #onWorker: OnWorker;
-  #crew: HashCrew | null;
+  #crew: PieceCrew | null;
   #isCrewWhole: boolean;
 
   constructor(source: PieceSource, geometry: Geometry, options: HashPiecesOptions) {
@@ -139,11 +139,11 @@ class HashRun {
     const pays = this.#plan.takenBytes >= CREW_AFTER_BYTES &&
       this.#plan.leftBytes >= CREW_BYTES_MIN;
     if (!pays || this.#crew !== null || this.#source.pathOf === undefined) return;
-    this.#crew = HashCrew.join(this.#onWorker);
+    this.#crew = PieceCrew.join(this.#onWorker);
   }
 
   /** A lane that has worker threads read and hash. */
-  async #hashThere(crew: HashCrew): Promise<void> {
+  async #hashThere(crew: PieceCrew): Promise<void> {
     while (this.failure === null) {
       this.#options.signal?.throwIfAborted();
       const batch = this.#plan.take(JOB_BYTES);

@@ -74,6 +74,8 @@ export class KeptStore implements PieceStore {
   /** Whether what is saved is right also about what is missing. */
   #isSettled: boolean;
   #timer: ReturnType<typeof setTimeout> | null;
+  /** When the timer is due; Infinity where it is not set. */
+  #armedForMs: number;
   #saving: Promise<boolean> | null;
   #closed: Promise<void> | null;
 
@@ -99,6 +101,7 @@ export class KeptStore implements PieceStore {
     this.#isMoving = false;
     this.#isSettled = opened.hasEndedWell;
     this.#timer = null;
+    this.#armedForMs = Infinity;
     this.#saving = null;
     this.#closed = null;
   }
@@ -263,7 +266,7 @@ export class KeptStore implements PieceStore {
 
   async #write(piece: number, data: Uint8Array): Promise<"stored" | "corrupt"> {
     this.#assertOpen("write");
-    if (this.#makesFile(piece)) await this.#assertVolume();
+    if (!this.disk.hasFilesOf(piece)) await this.#assertVolume();
     let outcome: "stored" | "corrupt" | "failed" = "failed";
     try {
       outcome = await this.disk.write(piece, data);
@@ -274,15 +277,6 @@ export class KeptStore implements PieceStore {
       if (outcome !== "corrupt") this.#handleWritten(piece, outcome === "stored");
     }
     return outcome;
-  }
-
-  /** Whether a piece may lie in files that are not there yet. */
-  #makesFile(piece: number): boolean {
-    let makesFile = false;
-    this.geometry.forEachSpan(piece, 0, this.geometry.pieceBytes(piece), (file) => {
-      makesFile ||= this.#stamps[file]!.place === "none";
-    });
-    return makesFile;
   }
 
   #handleWritten(piece: number, isStored: boolean): void {
@@ -404,16 +398,23 @@ export class KeptStore implements PieceStore {
     };
   }
 
-  /** Sets the timer for the next save. */
+  /** Sets the timer for the next save; most progress changes nothing about when that is. */
   #arm(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    const deadlineMs = this.#schedule.nextDeadlineMs;
-    if (deadlineMs === Infinity || this.#closed !== null) return;
+    const deadlineMs = this.#closed === null ? this.#schedule.nextDeadlineMs : Infinity;
+    if (deadlineMs === this.#armedForMs) return;
+    this.#disarm();
+    if (deadlineMs === Infinity) return;
+    this.#armedForMs = deadlineMs;
     this.#timer = setTimeout(() => {
-      this.#timer = null;
+      this.#disarm();
       this.save();
     }, Math.max(0, deadlineMs - performance.now()));
+  }
+
+  #disarm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#armedForMs = Infinity;
   }
 
   async #saveChanges(): Promise<boolean> {
@@ -479,7 +480,7 @@ export class KeptStore implements PieceStore {
   }
 
   async #close(): Promise<void> {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#disarm();
     this.#closing.abort(closedError("check"));
     await this.#calls.idle();
     await this.#saveChanges();

@@ -1,16 +1,26 @@
-import { HASH_WORKER_URL, type HashAnswer, type HashJob } from "./hash_worker_deno.ts";
+import {
+  type HashAnswer,
+  type HashJob,
+  PIECE_WORKER_URL,
+  type PutAnswer,
+  type PutJob,
+  type WorkerAnswer,
+} from "./piece_worker_deno.ts";
 
 /** The most worker threads: four read and hash faster than disks deliver, and each takes about 10 MiB. */
 const WORKERS_MAX = 4;
-/** Jobs that a worker has at a time: the next one lies ready when one is done, however busy the event loop is. */
-export const JOBS_IN_FLIGHT = 2;
+/**
+ * Jobs that a worker has at a time: the next ones lie ready when one is done, though the event loop may have to wait for
+ * a processor until the system takes it from a worker, some 3 ms. hot: bench/leech.ts
+ */
+export const JOBS_IN_FLIGHT = 4;
 
 /** Hears of each worker that is ready, and of the last that it is. */
-export type OnWorker = (crew: HashCrew, isLast: boolean) => void;
+export type OnWorker = (crew: PieceCrew, isLast: boolean) => void;
 
 interface Task {
-  readonly job: HashJob;
-  readonly resolve: (hashes: Uint8Array | null) => void;
+  readonly job: HashJob | PutJob;
+  readonly resolve: (answer: HashAnswer | PutAnswer) => void;
 }
 
 interface Member {
@@ -21,11 +31,11 @@ interface Member {
 }
 
 /**
- * Worker threads that read and hash pieces, one for each core; all checks of this process share them, and
- * the last one to leave ends them.
+ * Worker threads that read and hash pieces, or verify and write them, one for each core; all checks and all stores that
+ * are written to share them, and the last one to leave ends them.
  */
-export class HashCrew {
-  static #current: HashCrew | null = null;
+export class PieceCrew {
+  static #current: PieceCrew | null = null;
   readonly #members: Member[];
   readonly #queue: Task[];
   readonly #size: number;
@@ -47,18 +57,23 @@ export class HashCrew {
    *
    * Each call is paired with one of `leave`.
    */
-  static join(onWorker: OnWorker): HashCrew {
-    const crew = HashCrew.#current ??= new HashCrew();
+  static join(onWorker: OnWorker): PieceCrew {
+    const crew = PieceCrew.#current ??= new PieceCrew();
     crew.#users.add(onWorker);
     crew.#members.forEach(({ isReady }, i) => isReady && onWorker(crew, i === crew.#size - 1));
     return crew;
+  }
+
+  /** Whether there is one. */
+  static get isRunning(): boolean {
+    return PieceCrew.#current !== null;
   }
 
   /** Leaves the crew; the last one ends it. Nothing that was asked may be unanswered. */
   leave(onWorker: OnWorker): void {
     this.#users.delete(onWorker);
     if (this.#users.size > 0) return;
-    if (HashCrew.#current === this) HashCrew.#current = null;
+    if (PieceCrew.#current === this) PieceCrew.#current = null;
     for (const { worker, isReady } of this.#members) {
       if (isReady) worker.postMessage(null);
       else worker.terminate();
@@ -66,18 +81,42 @@ export class HashCrew {
   }
 
   /** Has pieces hashed: their hashes one after another, or null where that could not be done. Never rejects. */
-  hash(job: HashJob): Promise<Uint8Array | null> {
+  hash(job: HashJob): Promise<HashAnswer> {
+    return this.#ask(job);
+  }
+
+  /**
+   * Has a piece verified, and written if it is good: whether it is, or null where no thread could do it.
+   *
+   * **Errors**: what the system said of the write, with its `code`.
+   */
+  async put(job: PutJob): Promise<boolean | null> {
+    const answer = await this.#ask<PutAnswer>(job);
+    if (answer === null || typeof answer === "boolean") return answer;
+    throw Object.assign(new Error(answer.message), answer);
+  }
+
+  /** Has a file of `put` closed, of which no job is under way. */
+  closeFile(file: number): void {
+    if (this.#isBroken) return;
+    for (const { worker, isReady } of this.#members) {
+      if (isReady) worker.postMessage({ close: file });
+    }
+  }
+
+  #ask<Answer extends HashAnswer | PutAnswer>(job: HashJob | PutJob): Promise<Answer | null> {
     return new Promise((resolve) => {
-      this.#queue.push({ job, resolve });
+      // Each kind of job has its kind of answer.
+      this.#queue.push({ job, resolve: resolve as Task["resolve"] });
       this.#deal();
     });
   }
 
   #add(): void {
-    const worker = new Worker(HASH_WORKER_URL, { type: "module", name: "hash" });
+    const worker = new Worker(PIECE_WORKER_URL, { type: "module", name: "pieces" });
     const member: Member = { worker, isReady: false, tasks: [] };
     this.#members.push(member);
-    worker.onmessage = ({ data }: MessageEvent<HashAnswer>) => {
+    worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => {
       if (data === "ready") {
         member.isReady = true;
         for (const tell of this.#users) tell(this, this.#members.length === this.#size);

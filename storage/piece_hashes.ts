@@ -63,6 +63,14 @@ export class PieceHashes {
     }
   }
 
+  /** The hash that `piece` should have; a copy. */
+  of(piece: number): Uint8Array<ArrayBuffer> {
+    const hashBytes = HASH_BYTES[this.format];
+    return this.#hashes.slice(piece * hashBytes, (piece + 1) * hashBytes) as Uint8Array<
+      ArrayBuffer
+    >;
+  }
+
   /** Tells whether `hash` is the one that `piece` should have. */
   matches(piece: number, hash: Uint8Array): boolean {
     const hashBytes = HASH_BYTES[this.format];

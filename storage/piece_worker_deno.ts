@@ -1,4 +1,3 @@
-import type { closeSync, openSync, readSync } from "node:fs";
 import { type BeginPiece, makeBeginPiece } from "./piece_hasher_deno.ts";
 import type { HashFormat, PieceTree } from "./piece_hashes.ts";
 
@@ -22,31 +21,68 @@ export interface HashStretch {
   readonly bytes: number;
 }
 
-/** What a worker thread answers: first `"ready"`, then for each job the hashes one after another, or null where it could not read all. */
-export type HashAnswer = "ready" | Uint8Array<ArrayBuffer> | null;
-
-/** What of `node:fs` a worker thread reads with. */
-interface FileCalls {
-  openSync: typeof openSync;
-  readSync: typeof readSync;
-  closeSync: typeof closeSync;
+/** What a worker thread is asked: to verify a piece where it lies, and to write it if it is good. */
+export interface PutJob {
+  readonly format: HashFormat;
+  readonly tree: PieceTree;
+  /** The whole piece, in memory that threads share. */
+  readonly data: Uint8Array;
+  /** The hash that it should have. */
+  readonly due: Uint8Array;
+  /** Where all of it goes; null where it is only to be verified. */
+  readonly place: PutPlace | null;
 }
+
+/** A place in a file that is there. */
+export interface PutPlace {
+  /** Which file, for all jobs until {@linkcode CloseJob}: the first of them opens it at `path`. */
+  readonly file: number;
+  readonly path: string;
+  readonly offset: number;
+}
+
+/** What a worker thread is told: that a file of {@linkcode PutPlace} is written no more. */
+export interface CloseJob {
+  readonly close: number;
+}
+
+/** What the system said when a piece was to be written. */
+export interface PutFailure {
+  readonly name: string;
+  readonly code: string | undefined;
+  readonly message: string;
+}
+
+/** What a worker thread is sent; null ends it. */
+export type WorkerJob = HashJob | PutJob | CloseJob | null;
+
+/** What it answers to a {@linkcode HashJob}: the hashes one after another, or null where it could not read all. */
+export type HashAnswer = Uint8Array<ArrayBuffer> | null;
+
+/** What it answers to a {@linkcode PutJob}: whether the piece is good, and written. */
+export type PutAnswer = boolean | PutFailure;
+
+/** What it answers: `"ready"` first, nothing to a {@linkcode CloseJob}. */
+export type WorkerAnswer = "ready" | HashAnswer | PutAnswer;
 
 /** The global object of a worker thread, as far as it is used here. */
 interface WorkerScope {
-  onmessage: ((event: { data: HashJob | null }) => void) | null;
-  postMessage(answer: HashAnswer): void;
+  onmessage: ((event: { data: WorkerJob }) => void) | null;
+  postMessage(answer: WorkerAnswer): void;
   close(): void;
 }
 
 /**
- * Does the jobs that arrive, one after another; null ends it. No file is open between jobs: the end of a
- * worker thread closes none. Refers to nothing outside itself: worker threads are given its source text.
+ * Does the jobs that arrive, one after another; null ends it, when all files are closed: the end of a worker thread
+ * closes none. Refers to nothing outside itself: worker threads are given its source text.
  */
-export function serveHashJobs(files: FileCalls, begin: BeginPiece, scope: WorkerScope): void {
+export function servePieceJobs(begin: BeginPiece, scope: WorkerScope): void {
   /** More is no faster, and less stays no better in the processor's cache. */
   const BUFFER_BYTES = 512 * 1024;
-  const buffer = new Uint8Array(BUFFER_BYTES);
+  let buffer: Uint8Array | null = null;
+  /** Files that are written, of which the least recent is closed for another: few are at a time. */
+  const OPEN_FILES_MAX = 8;
+  const open = new Map<number, Deno.FsFile>();
 
   function hashesOf(job: HashJob): Uint8Array<ArrayBuffer> {
     const { format, pieceLength, bytes, trees } = job;
@@ -79,26 +115,66 @@ export function serveHashJobs(files: FileCalls, begin: BeginPiece, scope: Worker
   }
 
   function readStretch({ path, offset, bytes }: HashStretch, take: (data: Uint8Array) => void) {
-    const file = path === null ? null : files.openSync(path, "r");
+    buffer ??= new Uint8Array(BUFFER_BYTES);
+    const file = path === null ? null : Deno.openSync(path, { read: true });
     if (file === null) buffer.fill(0);
     try {
+      file?.seekSync(offset, Deno.SeekMode.Start);
       for (let done = 0; done < bytes;) {
-        const want = Math.min(BUFFER_BYTES, bytes - done);
-        const count = file === null ? want : files.readSync(file, buffer, 0, want, offset + done);
-        if (count === 0) throw new Error("the file is too short");
-        take(count === BUFFER_BYTES ? buffer : buffer.subarray(0, count));
+        const part = buffer.subarray(0, Math.min(BUFFER_BYTES, bytes - done));
+        const count = file === null ? part.length : file.readSync(part);
+        if (count === null) throw new Error("the file is too short");
+        take(part.subarray(0, count));
         done += count;
       }
     } finally {
-      if (file !== null) files.closeSync(file);
+      file?.close();
     }
   }
 
-  scope.onmessage = ({ data }) => {
-    if (data === null) return scope.close();
+  /** Verifies and writes a piece in one go, while it is in the processor's cache. hot: bench/leech.ts */
+  function put({ format, tree, data, due, place }: PutJob): PutAnswer {
+    const hasher = begin(format, tree);
+    hasher.update(data);
+    const hash = hasher.digest();
+    if (hash.length !== due.length || hash.some((byte, i) => byte !== due[i])) return false;
+    if (place === null) return true;
+    try {
+      const file = openToWrite(place);
+      file.seekSync(place.offset, Deno.SeekMode.Start);
+      for (let done = file.writeSync(data); done < data.length;) {
+        done += file.writeSync(data.subarray(done));
+      }
+      return true;
+    } catch (error) {
+      const { name, code, message } = error as Error & { code?: string };
+      return { name, code, message };
+    }
+  }
+
+  function openToWrite({ file, path }: PutPlace): Deno.FsFile {
+    const opened = open.get(file) ?? Deno.openSync(path, { write: true });
+    open.delete(file);
+    open.set(file, opened);
+    if (open.size > OPEN_FILES_MAX) close(open.keys().next().value!);
+    return opened;
+  }
+
+  function close(file: number): void {
+    open.get(file)?.close();
+    open.delete(file);
+  }
+
+  scope.onmessage = ({ data: job }) => {
+    if (job === null) {
+      for (const file of [...open.keys()]) close(file);
+      return scope.close();
+    }
+    if ("close" in job) return close(job.close);
+    if ("due" in job) return scope.postMessage(put(job));
     let answer: HashAnswer = null;
     try {
-      answer = hashesOf(data);
+      answer = hashesOf(job);
     } catch {
       // Whoever asked reads it again, and then says what is wrong.
     }
@@ -111,9 +187,7 @@ export function serveHashJobs(files: FileCalls, begin: BeginPiece, scope: Worker
  * The program of a worker thread. As a data URL it needs no permission of its own and no file beside the
  * program, neither in a compiled executable nor where the module comes from a registry.
  */
-export const HASH_WORKER_URL: string = "data:text/javascript," + encodeURIComponent(`
-import { closeSync, openSync, readSync } from "node:fs";
+export const PIECE_WORKER_URL: string = "data:text/javascript," + encodeURIComponent(`
 import { createHash } from "node:crypto";
-const begin = (${makeBeginPiece})(createHash);
-(${serveHashJobs})({ closeSync, openSync, readSync }, begin, globalThis);
+(${servePieceJobs})((${makeBeginPiece})(createHash), globalThis);
 `);

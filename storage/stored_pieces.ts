@@ -74,13 +74,15 @@ export class StoredPieces {
     for (let piece = from; piece < end; piece++) this.set(piece, false);
   }
 
-  /** Does `write`, which writes a piece, and notes that it is good. */
-  async whileWriting(piece: number, write: () => Promise<void>): Promise<void> {
+  /** Does `write`, which writes a piece and tells whether it did, and notes that it is good then. */
+  async whileWriting(piece: number, write: () => Promise<boolean>): Promise<boolean> {
     this.#count(piece, 1);
     try {
-      await write();
+      const isWritten = await write();
+      if (!isWritten) return false;
       this.set(piece, true);
       for (const written of this.#writtenInChecks) written.add(piece);
+      return true;
     } finally {
       this.#count(piece, -1);
     }

@@ -33,7 +33,7 @@ Deno.test("StoredPieces takes a piece as good that was written while it was chec
   await pieces.whileChecking(async (conclude) => {
     await pieces.whileWriting(2, () => {
       assert(pieces.isTaken(2) && !pieces.good.has(2));
-      return Promise.resolve();
+      return Promise.resolve(true);
     });
     assertEquals([conclude(0, true), conclude(1, false), conclude(2, false)], [true, false, true]);
   });

@@ -2,6 +2,7 @@
 import { makeTorrent, piecesIn, type TestTorrent } from "./store_conformance_test.ts";
 import { openDiskStore } from "./disk_store_deno.ts";
 import type { DiskStoreOptions } from "./disk_store_options.ts";
+import { PieceCrew } from "./piece_crew_deno.ts";
 
 /** A test with a folder of its own; `folder/downloads` is not there yet. */
 export function folderTest(
@@ -83,4 +84,30 @@ export async function mountSmallDisk(at: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Worker threads for pieces that run until {@linkcode RunningCrew.end}. */
+export interface RunningCrew {
+  /** Pieces that they were given to verify, or to verify and write. */
+  readonly puts: () => number;
+  end(): void;
+}
+
+/** Has worker threads run, so that stores leave pieces in shared memory to them from the first one on. */
+export async function startCrew(): Promise<RunningCrew> {
+  const ready = Promise.withResolvers<void>();
+  const onWorker = (): void => ready.resolve();
+  const crew = PieceCrew.join(onWorker);
+  await ready.promise;
+  let puts = 0;
+  const put = crew.put.bind(crew);
+  crew.put = (job) => (puts++, put(job));
+  return { puts: () => puts, end: () => crew.leave(onWorker) };
+}
+
+/** The same bytes in memory that threads share. */
+export function sharedCopy(data: Uint8Array): Uint8Array {
+  const shared = new Uint8Array(new SharedArrayBuffer(data.length));
+  shared.set(data);
+  return shared;
 }

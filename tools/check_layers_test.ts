@@ -17,7 +17,7 @@ const allowedImports: [string, string][] = [
   ["peerwire/manager.ts", "@enjambre/metainfo"],
   ["peerwire/conn_deno.ts", "./manager.ts"],
   ["peerwire/mod.ts", "./conn_deno.ts"],
-  ["storage/hash_worker_deno.ts", "node:crypto"],
+  ["storage/piece_worker_deno.ts", "node:crypto"],
   ["tracker/swarm.ts", "@enjambre/bencode"],
   ["tracker/redis_deno.ts", "redis"],
   ["client/commands/download.ts", "../session.ts"],

@@ -1,0 +1,85 @@
+import type { Geometry } from "@enjambre/metainfo";
+import type { DiskFiles } from "./disk_files_deno.ts";
+import { type OnWorker, PieceCrew } from "./piece_crew_deno.ts";
+import { hashPiece, isShared } from "./piece_hasher_deno.ts";
+import { type PieceHashes, treeOfPiece } from "./piece_hashes.ts";
+
+/** Bytes that are verified on the calling thread before worker threads are started: most of what is small never needs one. */
+const CREW_AFTER_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Verifies pieces and writes those that are good to the files of one store; on the calling thread, and on worker threads
+ * once there is enough to do.
+ *
+ * **The fast path**: a piece in shared memory that lies in one file, which is there, is verified and written by a worker
+ * thread in one go; the event loop only says which and hears what came of it. hot: bench/leech.ts
+ */
+export class PieceWriter {
+  readonly #geometry: Geometry;
+  readonly #hashes: PieceHashes;
+  readonly #files: DiskFiles;
+  readonly #onWorker: OnWorker;
+  #crew: PieceCrew | null;
+  #isCrewReady: boolean;
+  /** Bytes of pieces that worker threads could have taken. */
+  #sharedBytes: number;
+
+  /** Starts nothing yet. */
+  constructor(geometry: Geometry, hashes: PieceHashes, files: DiskFiles) {
+    this.#geometry = geometry;
+    this.#hashes = hashes;
+    this.#files = files;
+    this.#onWorker = () => void (this.#isCrewReady = true);
+    this.#crew = null;
+    this.#isCrewReady = false;
+    this.#sharedBytes = 0;
+  }
+
+  /**
+   * Verifies a whole piece, then writes it, with one write for each file that it touches.
+   *
+   * **Ownership**: `data` is borrowed until the promise settles.
+   *
+   * @returns whether it is good, and written
+   */
+  async put(piece: number, data: Uint8Array): Promise<boolean> {
+    const crew = isShared(data) ? this.#readyCrew(data.length) : null;
+    if (crew === null) return await this.#putHere(piece, data, null);
+    const job = {
+      format: this.#hashes.format,
+      tree: treeOfPiece(this.#geometry, piece),
+      data,
+      due: this.#hashes.of(piece),
+    };
+    const isPut = await this.#files.put(
+      piece,
+      (file, offset) => crew.put({ ...job, place: file.placeFor(crew, offset) }),
+    );
+    if (isPut !== null) return isPut;
+    return await this.#putHere(piece, data, await crew.put({ ...job, place: null }));
+  }
+
+  /** Leaves the worker threads. Nothing may be under way. */
+  close(): void {
+    this.#crew?.leave(this.#onWorker);
+    this.#crew = null;
+  }
+
+  /** The slow path; `isGood` is null where nobody verified it yet. */
+  async #putHere(piece: number, data: Uint8Array, isGood: boolean | null): Promise<boolean> {
+    if (isGood === null) {
+      const hash = await hashPiece(this.#hashes.format, this.#geometry, piece, data);
+      isGood = this.#hashes.matches(piece, hash);
+    }
+    if (isGood) await this.#files.write(piece, data);
+    return isGood;
+  }
+
+  /** The worker threads; null before there is enough to do, unless they run anyway, and before one is ready. */
+  #readyCrew(bytes: number): PieceCrew | null {
+    this.#sharedBytes += bytes;
+    const pays = this.#sharedBytes > CREW_AFTER_BYTES || PieceCrew.isRunning;
+    if (pays) this.#crew ??= PieceCrew.join(this.#onWorker);
+    return this.#isCrewReady ? this.#crew : null;
+  }
+}
