@@ -88,6 +88,11 @@ export function snub(connection: Connection, nowMs: number): void {
   adaptPipeline(connection, nowMs);
 }
 
+/** Whether nothing is known yet of what a connection would send: it was never asked. */
+export function isUntried({ downloadedBytes, isSnubbed, requests }: Connection): boolean {
+  return downloadedBytes === 0 && !isSnubbed && requests.live + requests.late === 0;
+}
+
 /** How many more requests a connection's pipeline takes. */
 export function room(connection: Connection): number {
   return connection.pipelineBlocks - connection.requests.live;

@@ -9,7 +9,7 @@ import type { Assembly } from "./assembly.ts";
 import type { Connection } from "./connection.ts";
 import { EndGame, isHostage } from "./end_game.ts";
 import type { Picker } from "./picker.ts";
-import { answerMs, canBeAsked, isDrained, requestsMax } from "./pipeline.ts";
+import { answerMs, canBeAsked, isDrained, isUntried, requestsMax } from "./pipeline.ts";
 import type { TokenBucket } from "./rate.ts";
 import { type BegunPiece, MISSING, type RequestTable } from "./requests.ts";
 import { Roomiest } from "./roomiest.ts";
@@ -118,6 +118,10 @@ export class Requester {
 
   /** Keeps a connection's pipeline full, as far as there is anything to ask it for. */
   fill(connection: Connection, nowMs: number): void {
+    this.#fill(connection, true, nowMs);
+  }
+
+  #fill(connection: Connection, mayEndGame: boolean, nowMs: number): void {
     // hot: bench/requests_bench.ts
     if (!canBeAsked(connection, nowMs)) return;
     const { requests } = connection;
@@ -126,7 +130,7 @@ export class Requester {
     while (requests.live < connection.pipelineBlocks && this.#isAllowed(nowMs)) {
       const begun = this.#pieceFor(connection, nowMs);
       if (begun === null) {
-        asked += this.#fillInEndGame(connection, nowMs);
+        if (mayEndGame) asked += this.#fillInEndGame(connection, nowMs);
         break;
       }
       asked += this.#askMissing(connection, begun, nowMs);
@@ -145,13 +149,20 @@ export class Requester {
     const connections = new Roomiest(this.#connections.values());
     if (this.#table.lostCount > 0) this.#askForLost(connections, nowMs);
     for (const connection of this.#connections.values()) this.notePause(connection, nowMs);
-    connections.forEachWithRoom((connection) => this.fill(connection, nowMs));
+    for (const connection of connections.withRoom()) this.fill(connection, nowMs);
   }
 
-  /** Fills the pipelines that had room left, as there was nothing to ask for or no memory; those with the most room first. */
+  /**
+   * Fills the pipelines that had room left, those with the most room first: there is memory for another piece. What others
+   * were asked for is not looked at: nothing about that has changed, and with hundreds of peers it is a long way round.
+   */
   fillHungry(nowMs: number): void {
     this.#isShortOfMemory = false;
-    new Roomiest(this.#hungry).forEachWithRoom((connection) => this.fill(connection, nowMs));
+    for (const connection of new Roomiest(this.#hungry).withRoom()) {
+      this.#fill(connection, false, nowMs);
+      // Nobody else gets a piece either, then.
+      if (this.#isShortOfMemory && !this.#table.hasMissing) return;
+    }
   }
 
   /**
@@ -291,9 +302,7 @@ export class Requester {
   #fillInEndGame(connection: Connection, nowMs: number): number {
     if (this.#picker.reachableCount > 0) return 0;
     const { requests } = connection;
-    // Nothing is known yet of a peer that was never asked: then it is given the chance.
-    const isNew = connection.downloadedBytes === 0 && !connection.isSnubbed &&
-      requests.live + requests.late === 0;
+    const isNew = isUntried(connection); // then it is given the chance
     let asked = 0;
     while (requests.live < END_GAME_PIPELINE_BLOCKS) {
       const latest = this.#endGame.latestBlock(connection, isNew, nowMs);

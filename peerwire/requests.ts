@@ -142,6 +142,11 @@ export class RequestTable {
     return this.#begun.values();
   }
 
+  /** Whether some begun piece has a missing block. */
+  get hasMissing(): boolean {
+    return this.#withMissing.size > 0;
+  }
+
   /** The pieces that are being fetched and have blocks that nobody is asked for. */
   get withMissing(): IterableIterator<BegunPiece> {
     return this.#withMissing.values();

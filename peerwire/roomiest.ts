@@ -5,9 +5,9 @@
  */
 
 import type { Connection } from "./connection.ts";
-import { room } from "./pipeline.ts";
+import { isUntried, room } from "./pipeline.ts";
 
-/** A connection and the room that it had when they were put in order. */
+/** A connection and the most room that it can have had when they were put in order. */
 interface Place {
   readonly connection: Connection;
   readonly room: number;
@@ -26,7 +26,9 @@ export class Roomiest {
   constructor(connections: Iterable<Connection>) {
     const places: Place[] = [];
     for (const connection of connections) {
-      if (!connection.isChoking) places.push({ connection, room: room(connection) });
+      if (connection.isChoking) continue;
+      const blocks = room(connection);
+      places.push({ connection, room: blocks > 0 && isUntried(connection) ? Infinity : blocks });
     }
     this.#places = places.sort((a, b) => b.room - a.room);
   }
@@ -45,11 +47,11 @@ export class Roomiest {
     return best;
   }
 
-  /** Calls `visit` with those that had room, the roomiest first. */
-  forEachWithRoom(visit: (connection: Connection) => void): void {
+  /** Those that had room: first those that were never asked, who may be the quickest, then the roomiest first. */
+  *withRoom(): IterableIterator<Connection> {
     for (const place of this.#places) {
       if (place.room <= 0) return;
-      visit(place.connection);
+      yield place.connection;
     }
   }
 }

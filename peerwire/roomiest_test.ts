@@ -7,8 +7,8 @@ import { room } from "./pipeline.ts";
 import { PeerRequests } from "./requests.ts";
 import { Roomiest } from "./roomiest.ts";
 
-/** A connection that lets us ask for this many blocks more. */
-function withRoom(id: number, blocks: number): Connection {
+/** A connection that lets us ask for this many blocks more; unless told otherwise one that sent some already. */
+function withRoom(id: number, blocks: number, downloadedBytes = BLOCK_BYTES): Connection {
   const connection = new Connection({
     id,
     geometry: geometryOf(BLOCK_BYTES, BLOCK_BYTES),
@@ -23,6 +23,7 @@ function withRoom(id: number, blocks: number): Connection {
   });
   connection.isChoking = false;
   connection.pipelineBlocks = blocks;
+  connection.downloadedBytes = downloadedBytes;
   return connection;
 }
 
@@ -49,9 +50,13 @@ Deno.test("Roomiest leaves out who chokes us, and finds nobody where nobody suit
   assertEquals(roomiest.find(() => false), null);
 });
 
-Deno.test("Roomiest.forEachWithRoom() visits those that have room, the roomiest first", () => {
-  const all = [withRoom(1, 2), withRoom(2, 0), withRoom(3, 7)];
-  const visited: number[] = [];
-  new Roomiest(all).forEachWithRoom(({ id }) => visited.push(id));
-  assertEquals(visited, [3, 1]);
+Deno.test("Roomiest.withRoom() has those that have room: who was never asked, then the roomiest first", () => {
+  const all = [
+    withRoom(1, 2),
+    withRoom(2, 0),
+    withRoom(3, 7),
+    withRoom(4, 1, 0),
+    withRoom(5, 0, 0),
+  ];
+  assertEquals([...new Roomiest(all).withRoom()].map(({ id }) => id), [4, 3, 1]);
 });
