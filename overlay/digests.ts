@@ -9,8 +9,8 @@
  */
 
 import { DIGEST_CHARACTERS, digestOf, digestText } from "./base64.ts";
+import type { Entry } from "./entry.ts";
 import type { SignedRecord } from "./record.ts";
-import type { Entry } from "./record_map.ts";
 
 /** Buckets; an info-hash belongs to that of its first byte. */
 export const BUCKETS = 256;

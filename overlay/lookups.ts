@@ -17,7 +17,7 @@ interface Lookup {
   readonly infoHash: string;
   readonly asked: Set<string>;
   readonly untilMs: number;
-  readonly done: () => void;
+  readonly done: (nowMs: number) => void;
 }
 
 /** The lookups under way. */
@@ -35,11 +35,11 @@ export class Lookups {
   begin(
     infoHash: string,
     asked: readonly string[],
-    done: () => void,
+    done: (nowMs: number) => void,
     nowMs: number,
   ): number | null {
     if (asked.length === 0 || this.#lookups.size >= LOOKUPS_MAX) {
-      done();
+      done(nowMs);
       return null;
     }
     const id = this.#nextId++;
@@ -54,11 +54,11 @@ export class Lookups {
   }
 
   /** Ends one whose answers are all there. */
-  settle(id: number): void {
+  settle(id: number, nowMs: number): void {
     const lookup = this.#lookups.get(id);
     if (lookup === undefined || lookup.asked.size > 0) return;
     this.#lookups.delete(id);
-    lookup.done();
+    lookup.done(nowMs);
   }
 
   /** Ends those whose time is over. */
@@ -66,14 +66,14 @@ export class Lookups {
     for (const [id, lookup] of this.#lookups) {
       if (lookup.untilMs > nowMs) break;
       this.#lookups.delete(id);
-      lookup.done();
+      lookup.done(nowMs);
     }
   }
 
   /** Goes on without one who cannot be reached. */
-  handleUnreachable(address: string): void {
+  handleUnreachable(address: string, nowMs: number): void {
     for (const [id, lookup] of this.#lookups) {
-      if (lookup.asked.delete(address)) this.settle(id);
+      if (lookup.asked.delete(address)) this.settle(id, nowMs);
     }
   }
 }

@@ -9,9 +9,9 @@ Deno.test("Lookups are done when all have answered, each once and only who was a
   assertEquals(lookups.answered(id, "c:1"), null);
   assertEquals(lookups.answered(id, "a:1"), "h");
   assertEquals(lookups.answered(id, "a:1"), null);
-  lookups.settle(id);
+  lookups.settle(id, 0);
   assertEquals(done, 0);
-  lookups.handleUnreachable("b:1");
+  lookups.handleUnreachable("b:1", 0);
   assertEquals([done, lookups.nextDeadlineMs], [1, Infinity]);
 });
 

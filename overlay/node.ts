@@ -4,25 +4,19 @@
  * @module
  */
 
-import { packBeats } from "./beats.ts";
 import { Detector } from "./detector.ts";
+import { Finder } from "./finder.ts";
 import { Intake, type Way } from "./intake.ts";
-import { LOOKUP_ASKED, Lookups, merged } from "./lookups.ts";
 import { MEMBERS_MAX_REPLICATED, Membership } from "./membership.ts";
-import {
-  type Carried,
-  decodeMessage,
-  encodeMessage,
-  LOOKUP_RECORDS_MAX,
-  type Message,
-} from "./messages.ts";
+import { type Carried, decodeMessage, encodeMessage, type Message } from "./messages.ts";
 import type { NodeOptions } from "./options.ts";
 import { type Announcement, OwnRecords } from "./own_records.ts";
-import { carriedOf, namesOf, Reconciler } from "./reconciler.ts";
-import { isHash, type SignedRecord } from "./record.ts";
+import { Publisher } from "./publisher.ts";
+import { Reconciler, type Send } from "./reconciler.ts";
+import type { SignedRecord } from "./record.ts";
 import { type Provider, RecordMap } from "./record_map.ts";
 import { Holders } from "./replication.ts";
-import { MANY_MEMBERS, ROUND_MS, Rounds, SAMPLE } from "./rounds.ts";
+import { MANY_MEMBERS, Rounds, SAMPLE } from "./rounds.ts";
 import { Rumors } from "./rumors.ts";
 import { type Offence, POINTS_MAX, Senders } from "./senders.ts";
 import { type NodeStatus, Traffic } from "./status.ts";
@@ -63,22 +57,19 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #sink: NodeSink;
   readonly #traffic = new Traffic();
-  readonly #own: OwnRecords;
   readonly #senders = new Senders();
   readonly #intake: Intake;
   readonly #reconciler: Reconciler;
   readonly #detector: Detector;
   readonly #rumors: Rumors;
-  readonly #lookups = new Lookups();
   readonly #holders: Holders;
+  readonly #publisher: Publisher;
+  readonly #finder: Finder;
   readonly #rounds: Rounds;
-  readonly #send: (to: string, message: Message) => void;
-  readonly #watched = new Set<string>();
+  readonly #send: Send;
   #beatMs = Infinity;
   /** The time of the input that is being handled. */
   #nowMs = 0;
-  /** When those who hold our records were last told because we learnt of members. */
-  #learntMs = -Infinity;
   /** When an exchange last found nothing to fetch. */
   #inStepMs: number | null = null;
   /** Whether the last exchange left something to fetch. */
@@ -89,7 +80,7 @@ export class Node {
     this.#options = options;
     this.#sink = sink;
     const ownKey = options.signer.owner;
-    const send = (to: string, message: Message) => {
+    const send: Send = (to, message) => {
       const line = encodeMessage(message);
       this.#traffic.count(message.type, line.length + 1);
       if (message.type === "sync") this.#senders.of(to, this.#nowMs).owesAnswer = true;
@@ -102,7 +93,6 @@ export class Node {
       ...options,
       ownAddress: options.address,
     });
-    this.#own = new OwnRecords(options.signer, options.hash, options.makeSecret);
     this.#intake = new Intake(this.map, { ...options, ownKey }, {
       taken: (carried, from, way) => this.#taken(carried, from, way),
       blame: (from, offence) => this.#blame(from, offence, 1),
@@ -115,6 +105,14 @@ export class Node {
     });
     this.#rumors = new Rumors(this.membership, send, () => this.#detector.trouble);
     this.#holders = new Holders(options.address, this.membership, options.replication);
+    const shared = { map: this.map, holders: this.#holders, send };
+    this.#publisher = new Publisher({
+      ...shared,
+      own: new OwnRecords(options.signer, options.hash, options.makeSecret),
+      reconciler: this.#reconciler,
+      rumors: this.#rumors,
+    });
+    this.#finder = new Finder({ ...shared, intake: this.#intake });
     this.#rounds = new Rounds({
       membership: this.membership,
       reconciler: this.#reconciler,
@@ -128,7 +126,7 @@ export class Node {
 
   /** Our public key. */
   get owner(): string {
-    return this.#own.owner;
+    return this.#options.signer.owner;
   }
 
   /** Begins: goes to where it was told to begin, and on in rounds. */
@@ -146,7 +144,7 @@ export class Node {
       this.#intake.nextDeadlineMs,
       this.#detector.nextDeadlineMs,
       this.#rumors.nextDeadlineMs,
-      this.#lookups.nextDeadlineMs,
+      this.#finder.nextDeadlineMs,
       this.map.nextExpiryMs,
     );
   }
@@ -158,7 +156,7 @@ export class Node {
     this.#work(nowMs);
     this.#detector.handleTime(nowMs);
     this.#rumors.handleTime(nowMs);
-    this.#lookups.handleTime(nowMs);
+    this.#finder.handleTime(nowMs);
     if (nowMs >= this.#beatMs) this.#beat();
     this.#rounds.handleTime(nowMs);
   }
@@ -166,24 +164,19 @@ export class Node {
   /** Announces a provider, ourselves or one that we speak for. @returns the record, as it travels */
   announce(announcement: Announcement, nowMs: number, wallMs: number): SignedRecord {
     this.#nowMs = nowMs;
-    const record = this.#own.announce(announcement, wallMs);
-    this.#publish(record);
-    return record;
+    return this.#publisher.announce(announcement, nowMs, wallMs);
   }
 
   /** Tells that a provider left; nothing where it is not known. */
   leave(infoHash: string, slot: string, nowMs: number, wallMs: number): void {
     this.#nowMs = nowMs;
-    const present = this.map.get(infoHash + this.owner + slot);
-    if (present !== null) this.#publish(this.#own.leave(present, wallMs));
+    this.#publisher.leave(infoHash, slot, nowMs, wallMs);
   }
 
   /** Tells that all that we provide ourselves has left, as before the end. */
   leaveAll(nowMs: number, wallMs: number): void {
-    for (const { infoHash, slot } of [...this.#own.kept()]) {
-      this.leave(infoHash, slot, nowMs, wallMs);
-    }
-    this.#rumors.handleTime(Infinity);
+    this.#nowMs = nowMs;
+    this.#publisher.leaveAll(nowMs, wallMs);
   }
 
   /**
@@ -198,30 +191,19 @@ export class Node {
     done: (providers: Provider[]) => void,
     nowMs: number,
   ): void {
-    if (!isHash(infoHash)) throw new TypeError("Cannot look up: info-hash is not 40 hex digits");
     this.#nowMs = nowMs;
-    const finish = () => done(merged(this.map.providers(infoHash, this.#nowMs), wanted));
-    if (this.map.providers(infoHash, nowMs).length >= wanted) return finish();
-    const others = this.#holders.othersOf(infoHash, LOOKUP_ASKED);
-    const id = this.#lookups.begin(infoHash, others, finish, nowMs);
-    if (id === null) return;
-    const count = Math.min(wanted, LOOKUP_RECORDS_MAX);
-    for (const to of others) this.#send(to, { type: "lookup", id, infoHash, wanted: count });
+    this.#finder.lookup(infoHash, wanted, done, nowMs);
   }
 
   /** Has the node keep up with an info-hash, also where its records are on other nodes; `unwatch` ends it. */
   watch(infoHash: string, nowMs: number): void {
-    this.#watched.add(infoHash);
-    if (this.#holders.replicas !== null) this.#lookUpAll(infoHash, nowMs);
+    this.#nowMs = nowMs;
+    this.#finder.watch(infoHash, nowMs);
   }
 
   /** Ends what `watch` began. */
   unwatch(infoHash: string): void {
-    this.#watched.delete(infoHash);
-  }
-
-  #lookUpAll(infoHash: string, nowMs: number): void {
-    this.lookup(infoHash, LOOKUP_RECORDS_MAX, () => {}, nowMs);
+    this.#finder.unwatch(infoHash);
   }
 
   /** Notes where the other end of a connection that was made to us says it listens. */
@@ -267,7 +249,7 @@ export class Node {
   handleClosed(endpoint: string, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#senders.delete(endpoint);
-    this.#lookups.handleUnreachable(endpoint);
+    this.#finder.handleUnreachable(endpoint, nowMs);
     this.#detector.handleUnreachable(endpoint, nowMs);
   }
 
@@ -328,9 +310,9 @@ export class Node {
       case "members":
         return this.#handleMembers(message);
       case "lookup":
-        return this.#handleLookup(from, message);
+        return this.#finder.handleLookup(from, message, nowMs);
       case "providers":
-        return this.#handleProviders(from, message);
+        return this.#finder.handleProviders(from, message, nowMs);
     }
   }
 
@@ -362,24 +344,6 @@ export class Node {
     }
   }
 
-  #handleLookup(from: string, { id, infoHash, wanted }: Message & { type: "lookup" }): void {
-    const records = [...this.map.entriesOf(infoHash)]
-      .map((entry) => carriedOf(entry, this.#nowMs))
-      .filter(({ record, ageMs }) => record.left >= 0 && ageMs < 1000 * record.ttlSeconds)
-      .sort((one, other) => one.ageMs - other.ageMs)
-      .slice(0, wanted);
-    this.#send(from, { type: "providers", id, records });
-  }
-
-  #handleProviders(from: string, { id, records }: Message & { type: "providers" }): void {
-    const infoHash = this.#lookups.answered(id, from);
-    if (infoHash === null) return;
-    for (const carried of records.slice(0, LOOKUP_RECORDS_MAX)) {
-      if (carried.record.infoHash === infoHash) this.#intake.takeNow(from, carried, this.#nowMs);
-    }
-    this.#lookups.settle(id);
-  }
-
   /** Goes on with what came, and with the next exchange once it is worked off: what waits would come again. */
   #work(nowMs: number): void {
     this.#intake.work(nowMs);
@@ -408,8 +372,7 @@ export class Node {
     const { record } = carried;
     this.#reconciler.note(record);
     if (record.owner === this.owner) {
-      const answer = this.#own.outbid(record);
-      if (answer !== null) this.#publish(answer);
+      this.#publisher.outbid(record, this.#nowMs);
     } else if (way === "push" && this.#holders.replicas === null) {
       this.#rumors.add(carried, this.#senders.addressOf(from), this.#nowMs);
     }
@@ -454,9 +417,7 @@ export class Node {
     if (!sender.owesAnswer) return;
     sender.owesAnswer = false;
     if (!this.#holders.isAllToBeKnown || !this.#rounds.learn(hasNews, this.#nowMs)) return;
-    if (this.#nowMs < this.#learntMs + ROUND_MS) return;
-    this.#learntMs = this.#nowMs;
-    this.#sayKept();
+    this.#publisher.handleLearnt(this.#nowMs);
   }
 
   #tellMembers(joined: readonly string[], gone: readonly string[]): void {
@@ -468,51 +429,7 @@ export class Node {
 
   #beat(): void {
     this.#beatMs += BEAT_MS;
-    this.#sayBeat();
-    if (this.#holders.replicas === null) return;
-    for (const infoHash of this.#watched) this.#lookUpAll(infoHash, this.#nowMs);
-  }
-
-  #sayBeat(): void {
-    for (const record of this.#own.advance()) this.#publish(record);
-    const beat = this.#own.beat;
-    const [first] = this.#own.kept();
-    const chain = first === undefined ? null : this.map.beats.find(first.anchor, this.owner);
-    if (beat === null || chain === null) return;
-    this.map.beats.advance(chain, beat, this.#nowMs);
-    this.#sayKept();
-  }
-
-  /** With replication: tells those who hold our records that we hold to them. */
-  #sayKept(): void {
-    const { replicas } = this.#holders;
-    const [first] = this.#own.kept();
-    const chain = first === undefined ? null : this.map.beats.find(first.anchor, this.owner);
-    if (replicas === null || chain === null) return;
-    const beats = packBeats([chain]);
-    const recordsOf = new Map<string, SignedRecord[]>();
-    for (const record of this.#own.kept()) {
-      for (const holder of this.#holders.othersOf(record.infoHash, replicas)) {
-        const records = recordsOf.get(holder);
-        if (records === undefined) recordsOf.set(holder, [record]);
-        else records.push(record);
-      }
-    }
-    for (const [to, records] of recordsOf) {
-      this.#send(to, { type: "keep", ...namesOf(records), beats });
-    }
-  }
-
-  /** Puts a record of ours into the map and tells it to others. */
-  #publish(record: SignedRecord): void {
-    const beat = record.anchor === "" ? null : this.#own.beat;
-    this.map.merge(record, beat, 0, this.#nowMs);
-    this.#reconciler.note(record);
-    const carried: Carried = { record, beat, ageMs: 0 };
-    const { replicas } = this.#holders;
-    if (replicas === null) return this.#rumors.add(carried, null, this.#nowMs);
-    for (const to of this.#holders.othersOf(record.infoHash, replicas)) {
-      this.#send(to, { type: "push", records: [carried] });
-    }
+    this.#publisher.beat(this.#nowMs);
+    this.#finder.lookUpWatched(this.#nowMs);
   }
 }

@@ -17,9 +17,10 @@
 
 import { packBeats, SUMMARY_BYTES } from "./beats.ts";
 import { bucketOf, markOf } from "./digests.ts";
+import { beatOf, type Entry, lastSeenMsOf } from "./entry.ts";
 import { type Carried, lengthOf, LINE_CHARACTERS_MAX, type Message } from "./messages.ts";
 import { keyOf, type SignedRecord } from "./record.ts";
-import { beatOf, type Entry, lastSeenMsOf, type RecordMap } from "./record_map.ts";
+import type { RecordMap } from "./record_map.ts";
 
 /** Beats are passed on for so long after they came, so that the last one of an owner comes to rest. */
 const BEAT_NEWS_MS = 45_000;

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { type Beat, BeatTable, type Chain, type Hash } from "./beats.ts";
+import { type Beat, BeatTable, type Hash } from "./beats.ts";
 import { Digests } from "./digests.ts";
+import { type Entry, expiryMsOf, lastSeenMsOf } from "./entry.ts";
 import { compareRecords, keyOf, LEFT_GONE, type SignedRecord } from "./record.ts";
 
 /** Records a node keeps unless told otherwise: some 100 MB of heap. */
@@ -55,17 +56,6 @@ export type Verdict =
   | "expired"
   /** Its owner, or all owners together, have as many as we keep. */
   | "full";
-
-/** One record and what we know of it besides. */
-export interface Entry {
-  readonly record: SignedRecord;
-  /** When it was last heard of without its chain, by our clock. */
-  heardMs: number;
-  /** What keeps it alive; `null` where it lives once. */
-  readonly chain: Chain | null;
-  /** The second in which it is looked at whether it expired. */
-  dueSecond: number;
-}
 
 /** A record and when its owner was last heard of, by our clock. */
 export interface HeardRecord {
@@ -337,20 +327,6 @@ export class RecordMap {
   #tell(kind: ProviderChange["kind"], entry: Entry): void {
     this.#options.onChange?.({ kind, provider: providerOf(entry) });
   }
-}
-
-/** When a record's owner was last heard of, by our clock. */
-export function lastSeenMsOf(entry: Entry): number {
-  return Math.max(entry.heardMs, entry.chain?.heardMs ?? -Infinity);
-}
-
-/** The last beat of a record's chain, to go with it to others. */
-export function beatOf({ chain }: Entry): Beat | null {
-  return chain === null ? null : { counter: chain.counter, value: chain.value };
-}
-
-function expiryMsOf(entry: Entry): number {
-  return lastSeenMsOf(entry) + 1000 * entry.record.ttlSeconds;
 }
 
 function isProvider(entry: Entry, nowMs: number): boolean {

@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { type Beat, BeatMaker } from "./beats.ts";
+import { beatOf } from "./entry.ts";
 import { LEFT_GONE, type SignedRecord } from "./record.ts";
-import { beatOf, type ProviderChange, RecordMap, type RecordMapOptions } from "./record_map.ts";
+import { type ProviderChange, RecordMap, type RecordMapOptions } from "./record_map.ts";
 import { fakeHash, infoHashOf, ownerOf, recordOf } from "./_testdata.ts";
 
 function mapOf(options: Partial<RecordMapOptions> = {}): RecordMap {

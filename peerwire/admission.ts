@@ -6,9 +6,10 @@
 
 import type { Connection } from "./connection.ts";
 import { hostKeyOf } from "./host_key.ts";
+import { isLoopback } from "./ip_address.ts";
 import type { Arrival } from "./manager_options.ts";
 import type { PeerAddress } from "./peer_book.ts";
-import { connectionsPerHostMax, isLoopback, worstConnection } from "./peer_priority.ts";
+import { connectionsPerHostMax, worstConnection } from "./peer_priority.ts";
 
 /** Banned peers, and hosts with bans, that are remembered; the oldest is forgotten, so that liars cannot fill our memory. */
 const BANS_MAX = 4096;

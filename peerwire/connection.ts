@@ -18,9 +18,9 @@ import {
   mergeExtensionHandshakes,
 } from "./extension.ts";
 import { hostKeyOf } from "./host_key.ts";
+import { addressOf } from "./ip_address.ts";
 import { MessageDecoder, type MessageHandler } from "./message.ts";
 import { MessageWriter } from "./message_writer.ts";
-import { addressOf } from "./peer_priority.ts";
 import type { Prospects } from "./prospects.ts";
 import { RateMeter } from "./rate.ts";
 import type { PeerRequests } from "./requests.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseIpAddress } from "./peer_priority.ts";
+import { parseIpAddress } from "./ip_address.ts";
 
 /** Bytes of an IPv6 address that name a subscriber: a /64. The others are its own choice, and change by the day (RFC 8981). */
 const SUBSCRIBER_BYTES_IPV6 = 8;

@@ -1,23 +1,17 @@
 import { asStorageError, storageError } from "./errors.ts";
-import { moments, ReadHandle, syncs, WriteHandle } from "./file_handles_deno.ts";
-import { type FilePlace, type FileStamp, NO_FILE } from "./file_stamp.ts";
+import { type FileHandles, moments, ReadHandle, syncs, WriteHandle } from "./file_handles_deno.ts";
+import {
+  type Damage,
+  type FileNames,
+  type FilePlace,
+  type FileStamp,
+  NO_FILE,
+} from "./file_stamp.ts";
 import { FileQueue } from "./file_queue.ts";
 import { besidePath, createFile, makeExecutable, removeFile } from "./file_changes_deno.ts";
 import type { DownloadFolder } from "./folder_deno.ts";
-import type { HandlePool } from "./handle_pool.ts";
 import type { Mirror } from "./mirror_deno.ts";
 import type { PartsFile } from "./parts_file_deno.ts";
-
-/** The open files of a store, or of several. */
-export type FileHandles = HandlePool<ReadHandle | WriteHandle>;
-
-/** The paths of a file, relative to the download folder. */
-export interface FileNames {
-  /** The path of the whole file. */
-  readonly final: string;
-  /** The path until it is whole. */
-  readonly part: string;
-}
 
 /** What a disk file is told of itself. */
 export interface DiskFileSpec {
@@ -29,18 +23,6 @@ export interface DiskFileSpec {
   readonly isExecutable: boolean;
   /** Where bytes of it go while it is not wanted; null where they go nowhere else. */
   readonly parts: PartsFile | null;
-}
-
-/** A file that is not as the store left it. */
-export interface Damage {
-  /** The index in `geometry.files`. */
-  readonly fileIndex: number;
-  /** Where it is, or was. */
-  readonly path: string;
-  /** What happened: it is gone, became shorter, or another file has its name. */
-  readonly kind: "vanished" | "shrank" | "replaced";
-  /** From here on its bytes are not what they were. */
-  readonly fromOffset: number;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { DiskFile, type FileHandles } from "./disk_file_deno.ts";
+import { DiskFile } from "./disk_file_deno.ts";
+import type { FileHandles } from "./file_handles_deno.ts";
 import { ReadHandle } from "./file_handles_deno.ts";
 import { DownloadFolder } from "./folder_deno.ts";
 import { HandlePool } from "./handle_pool.ts";

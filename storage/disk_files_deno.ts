@@ -1,8 +1,8 @@
 import type { Geometry } from "@enjambre/metainfo";
 import { assertDiskPaths } from "./disk_names.ts";
-import { type Damage, DiskFile, type FileHandles } from "./disk_file_deno.ts";
-import type { WriteHandle } from "./file_handles_deno.ts";
-import { type FileStamp, NO_FILE } from "./file_stamp.ts";
+import { DiskFile } from "./disk_file_deno.ts";
+import type { FileHandles, WriteHandle } from "./file_handles_deno.ts";
+import { type Damage, type FileStamp, NO_FILE } from "./file_stamp.ts";
 import { DownloadFolder } from "./folder_deno.ts";
 import { makeLinks, removeLinks, type TorrentLink } from "./links_deno.ts";
 import { foldersOf, partPaths } from "./part_names.ts";

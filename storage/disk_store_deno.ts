@@ -2,7 +2,6 @@ import type { Geometry } from "@enjambre/metainfo";
 import { Calls } from "./calls.ts";
 import { assertBitfield, assertReadable, assertWholePiece, closedError } from "./checks.ts";
 import { checkFiles } from "./disk_check_deno.ts";
-import type { Damage, FileHandles } from "./disk_file_deno.ts";
 import { allOf, DiskFiles } from "./disk_files_deno.ts";
 import { type DiskNames, diskNames, foldSomewhere, type RenamedFile } from "./disk_names.ts";
 import {
@@ -14,7 +13,8 @@ import {
   statedPaths,
 } from "./disk_store_options.ts";
 import { asStorageError, storageError } from "./errors.ts";
-import type { FileStamp } from "./file_stamp.ts";
+import type { FileHandles } from "./file_handles_deno.ts";
+import type { Damage, FileStamp } from "./file_stamp.ts";
 import { DownloadFolder } from "./folder_deno.ts";
 import { NO_FOLDING, probeFolding } from "./folding_deno.ts";
 import { HandlePool } from "./handle_pool.ts";

@@ -1,5 +1,5 @@
 import { closeSync, open, read } from "node:fs";
-import type { PoolHandle } from "./handle_pool.ts";
+import type { HandlePool, PoolHandle } from "./handle_pool.ts";
 import { Limiter } from "./limiter.ts";
 import type { PieceCrew } from "./piece_crew_deno.ts";
 import type { PutPlace } from "./piece_worker_deno.ts";
@@ -134,3 +134,6 @@ export class WriteHandle implements PoolHandle {
     return file;
   }
 }
+
+/** The open files of a store, or of several. */
+export type FileHandles = HandlePool<ReadHandle | WriteHandle>;

@@ -1,3 +1,11 @@
+/** The paths of a file, relative to the download folder. */
+export interface FileNames {
+  /** The path of the whole file. */
+  readonly final: string;
+  /** The path until it is whole. */
+  readonly part: string;
+}
+
 /** Under which name a file is there: its own, that of an unfinished file, or none. */
 export type FilePlace = "final" | "part" | "none";
 
@@ -15,3 +23,15 @@ export interface FileStamp {
 
 /** The stamp of a file that is not there. */
 export const NO_FILE: FileStamp = { place: "none", bytes: 0, modifiedMs: 0, inode: null };
+
+/** A file that is not as the store left it. */
+export interface Damage {
+  /** The index in `geometry.files`. */
+  readonly fileIndex: number;
+  /** Where it is, or was. */
+  readonly path: string;
+  /** What happened: it is gone, became shorter, or another file has its name. */
+  readonly kind: "vanished" | "shrank" | "replaced";
+  /** From here on its bytes are not what they were. */
+  readonly fromOffset: number;
+}

@@ -3,7 +3,7 @@ import { type BegunPiece, decodeBegun, encodeBegun } from "./begun.ts";
 import { type Belief, believe, type Found, isVolumeMissing, updateStamps } from "./belief.ts";
 import { Calls } from "./calls.ts";
 import { closedError } from "./checks.ts";
-import type { Damage } from "./disk_file_deno.ts";
+import type { Damage } from "./file_stamp.ts";
 import type { DiskStore } from "./disk_store_deno.ts";
 import type { DiskTorrent } from "./disk_store_options.ts";
 import { asStorageError, StorageError, storageError } from "./errors.ts";
@@ -73,9 +73,8 @@ export class KeptStore implements PieceStore {
   #isMoving: boolean;
   /** Whether what is saved is right also about what is missing. */
   #isSettled: boolean;
-  #timer: ReturnType<typeof setTimeout> | null;
-  /** When the timer is due; Infinity where it is not set. */
-  #armedForMs: number;
+  /** The timer for the next save, and when that is. */
+  #alarm: { readonly timer: ReturnType<typeof setTimeout>; readonly atMs: number } | null;
   #saving: Promise<boolean> | null;
   #closed: Promise<void> | null;
 
@@ -100,8 +99,7 @@ export class KeptStore implements PieceStore {
     this.#hasChecked = false;
     this.#isMoving = false;
     this.#isSettled = opened.hasEndedWell;
-    this.#timer = null;
-    this.#armedForMs = Infinity;
+    this.#alarm = null;
     this.#saving = null;
     this.#closed = null;
   }
@@ -400,21 +398,20 @@ export class KeptStore implements PieceStore {
 
   /** Sets the timer for the next save; most progress changes nothing about when that is. */
   #arm(): void {
-    const deadlineMs = this.#closed === null ? this.#schedule.nextDeadlineMs : Infinity;
-    if (deadlineMs === this.#armedForMs) return;
+    const atMs = this.#closed === null ? this.#schedule.nextDeadlineMs : Infinity;
+    if (atMs === (this.#alarm?.atMs ?? Infinity)) return;
     this.#disarm();
-    if (deadlineMs === Infinity) return;
-    this.#armedForMs = deadlineMs;
-    this.#timer = setTimeout(() => {
-      this.#disarm();
+    if (atMs === Infinity) return;
+    const timer = setTimeout(() => {
+      this.#alarm = null;
       this.save();
-    }, Math.max(0, deadlineMs - performance.now()));
+    }, Math.max(0, atMs - performance.now()));
+    this.#alarm = { timer, atMs };
   }
 
   #disarm(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    this.#armedForMs = Infinity;
+    if (this.#alarm !== null) clearTimeout(this.#alarm.timer);
+    this.#alarm = null;
   }
 
   async #saveChanges(): Promise<boolean> {

@@ -2,7 +2,7 @@ import type { Geometry } from "@enjambre/metainfo";
 import { Calls } from "./calls.ts";
 import { assertReadable, assertWholePiece, closedError } from "./checks.ts";
 import { GoodPieces } from "./good_pieces.ts";
-import type { Damage } from "./disk_file_deno.ts";
+import type { Damage } from "./file_stamp.ts";
 import { PieceHashes } from "./piece_hashes.ts";
 import type { CheckOptions, PieceStore, StoredTorrent } from "./store.ts";
 

@@ -1,7 +1,7 @@
-import type { FileNames } from "./disk_file_deno.ts";
 import { besidePath, removeFile } from "./file_changes_deno.ts";
 import { asStorageError, StorageError, storageError } from "./errors.ts";
 import { moments } from "./file_handles_deno.ts";
+import type { FileNames } from "./file_stamp.ts";
 import type { DownloadFolder } from "./folder_deno.ts";
 
 /** How much is copied at a time. */

@@ -15,7 +15,7 @@ export {
   type ScannedFile,
   scanPath,
 } from "./create_deno.ts";
-export type { Damage } from "./disk_file_deno.ts";
+export type { Damage } from "./file_stamp.ts";
 export { DiskStore, OPEN_FILES_MAX, openDiskStore } from "./disk_store_deno.ts";
 export type {
   DiskCheckOptions,

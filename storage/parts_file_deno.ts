@@ -1,7 +1,8 @@
 import type { Geometry } from "@enjambre/metainfo";
-import { type Damage, DiskFile, type FileHandles } from "./disk_file_deno.ts";
+import { DiskFile } from "./disk_file_deno.ts";
 import { storageError } from "./errors.ts";
-import type { FileStamp } from "./file_stamp.ts";
+import type { FileHandles } from "./file_handles_deno.ts";
+import type { Damage, FileStamp } from "./file_stamp.ts";
 import type { DownloadFolder } from "./folder_deno.ts";
 import { PartsMap } from "./parts_map.ts";
 

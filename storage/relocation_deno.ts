@@ -1,6 +1,7 @@
-import type { DiskFile, FileNames } from "./disk_file_deno.ts";
+import type { DiskFile } from "./disk_file_deno.ts";
 import { besidePath, removeFile } from "./file_changes_deno.ts";
 import { asStorageError, storageError } from "./errors.ts";
+import type { FileNames } from "./file_stamp.ts";
 import type { DownloadFolder } from "./folder_deno.ts";
 import { Mirror } from "./mirror_deno.ts";
 import { foldersOf } from "./part_names.ts";

@@ -1,5 +1,5 @@
 import type { Geometry, Torrent } from "@enjambre/metainfo";
-import type { Damage } from "./disk_file_deno.ts";
+import type { Damage } from "./file_stamp.ts";
 
 /** What a store needs to know of a torrent; a `Torrent` is one. */
 export type StoredTorrent =

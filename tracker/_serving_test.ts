@@ -8,7 +8,8 @@ import { decode } from "@enjambre/bencode";
 import type { AnnounceAnswer, AnnounceRequest } from "./announce.ts";
 import { announceHttp } from "./http_client_deno.ts";
 import { percentEncode } from "./query.ts";
-import { TrackerServer, type TrackerServerOptions } from "./tracker_server_deno.ts";
+import { TrackerServer } from "./tracker_server_deno.ts";
+import type { TrackerServerOptions } from "./tracker_server_options.ts";
 
 export const infoHash: Uint8Array = Uint8Array.from({ length: 20 }, (_, i) => i * 12);
 export const hex: string = infoHash.toHex();

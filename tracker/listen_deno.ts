@@ -1,6 +1,6 @@
 import { formatHostPort } from "./address.ts";
 import { TrackerError } from "./errors.ts";
-import type { TrackerServerOptions } from "./tracker_server_deno.ts";
+import type { TrackerServerOptions } from "./tracker_server_options.ts";
 
 /** How many ports the system may propose until one is free for TCP and UDP. */
 const PORT_TRIES_MAX = 20;

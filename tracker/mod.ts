@@ -179,12 +179,8 @@ export {
 export { MIN_INTERVAL_PART, type RequestRecord, type TrackerRules } from "./tracker_core.ts";
 export { PROBE_INTERVAL_MS, type TrackerMemory } from "./tracker_health.ts";
 export { resolveHost, type TrackerAddress } from "./tracker_hosts_deno.ts";
-export {
-  type ListenAddress,
-  TrackerServer,
-  type TrackerServerOptions,
-  WORKERS_MAX,
-} from "./tracker_server_deno.ts";
+export { type ListenAddress, TrackerServer, WORKERS_MAX } from "./tracker_server_deno.ts";
+export type { TrackerServerOptions } from "./tracker_server_options.ts";
 export { PEER_TTL_INTERVALS, PEER_TTL_MARGIN_MS, peerTtlMsOf } from "./tracker_thread_deno.ts";
 export { UDP_NUM_WANT6_MAX } from "./udp_answers.ts";
 export { type TrackerUdpOptions, UdpTrackerClient } from "./udp_client_deno.ts";

@@ -3,7 +3,8 @@ import { parseInfoHashes } from "./access.ts";
 import { MetricsServer } from "./metrics_server_deno.ts";
 import { MemorySwarmStore } from "./swarm.ts";
 import type { ReplicaStatus, ReplicatedAnnounce, SwarmReplica } from "./swarm_replica.ts";
-import { TrackerServer, type TrackerServerOptions } from "./tracker_server_deno.ts";
+import { TrackerServer } from "./tracker_server_deno.ts";
+import type { TrackerServerOptions } from "./tracker_server_options.ts";
 import { UdpTrackerClient } from "./udp_client_deno.ts";
 import { announce, ask, infoHash, leakTest, peer, query } from "./_serving_test.ts";
 

@@ -3,7 +3,8 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { announce, hex, infoHash, leakTest, peer, query, withTracker } from "./_serving_test.ts";
 import { parseInfoHashes, parsePasskeys } from "./access.ts";
 import { announceHttp, scrapeHttp } from "./http_client_deno.ts";
-import { TrackerServer, type TrackerServerOptions } from "./tracker_server_deno.ts";
+import { TrackerServer } from "./tracker_server_deno.ts";
+import type { TrackerServerOptions } from "./tracker_server_options.ts";
 
 leakTest("TrackerServer believes the connection, not what a peer says of its address", async () => {
   await withTracker({}, async (origin) => {

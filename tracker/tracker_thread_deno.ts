@@ -6,7 +6,7 @@ import { statsOf, type TrackerStats } from "./stats_page.ts";
 import type { ReplicaStatus } from "./swarm_replica.ts";
 import type { SwarmStore } from "./swarm_store.ts";
 import { TrackerCore } from "./tracker_core.ts";
-import type { TrackerServerOptions } from "./tracker_server_deno.ts";
+import type { TrackerServerOptions } from "./tracker_server_options.ts";
 
 /** How long a peer may be silent, in intervals: it may miss one announce. */
 export const PEER_TTL_INTERVALS = 2;

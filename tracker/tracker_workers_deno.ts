@@ -4,7 +4,7 @@ import { LOCK_BYTES, SharedLock } from "./shared_lock_deno.ts";
 import { MemorySwarmStore } from "./swarm.ts";
 import type { ReplicaStatus, ReplicatedAnnounce } from "./swarm_replica.ts";
 import type { RequestRecord } from "./tracker_core.ts";
-import type { TrackerServerOptions } from "./tracker_server_deno.ts";
+import type { TrackerServerOptions } from "./tracker_server_options.ts";
 
 /** What the threads of a tracker share: the swarms, the lock on them, the counters, and the clock. */
 export class SharedSwarms {

@@ -13,7 +13,7 @@ import { type VirtualPeer, VirtualSwarm } from "../kit/virtual_swarm.ts";
 const MIB = 1024 * 1024;
 /** Pieces of 256 KiB. */
 const BLOCKS_PER_PIECE = 16;
-/** What every upload is limited to unless told otherwise: the issue's experiment on real processes. */
+/** What every upload is limited to unless told otherwise: as in the part `swarm` of the benchmark, on real processes. */
 const UPLOAD_BYTES_PER_SECOND = 4e6;
 /** Downlinks are this many times as fast as uplinks, as at home. */
 const DOWN_TO_UP = 10;
