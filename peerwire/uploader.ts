@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Geometry } from "@enjambre/metainfo";
+import { BLOCK_BYTES, type Geometry } from "@enjambre/metainfo";
 import type { Bitfield } from "./bitfield.ts";
 import { type Connection, REQUEST_BYTES_MAX } from "./connection.ts";
 import type { TokenBucket } from "./rate.ts";
@@ -14,8 +14,20 @@ import { UploadTurns } from "./upload_turns.ts";
 /** What is read at once: a MiB costs little more than a block, and most peers go on where they are. */
 const SPAN_BYTES = 1024 * 1024;
 
-/** Bytes of blocks that are handed to one connection before it has sent what it has. */
-const OUTPUT_BYTES_MAX = 512 * 1024;
+/**
+ * Bytes that a connection is handed before it has sent what it has, in one write: half as much took a fifth longer on
+ * loopback, twice as much was no quicker.
+ */
+const OUTPUT_BYTES_MAX = 1024 * 1024;
+
+/** Spans that are read ahead for one connection: what it goes through while a read is under way. */
+const SPANS_AHEAD_MAX = 4;
+
+/** Requests for blocks that one span answers. */
+const SPAN_BLOCKS: number = SPAN_BYTES / BLOCK_BYTES;
+
+/** Bytes of a `piece` message beside its block (BEP 3). */
+const HEADER_BYTES = 13;
 
 /** A part of a piece that is in memory, or on its way there. */
 interface Span {
@@ -176,14 +188,15 @@ export class Uploader {
 
   /** Whether the oldest request can be answered now: the line takes more, and the bytes are in memory. */
   #canSend(connection: Connection): boolean {
-    const { uploads, writer } = connection;
-    if (uploads.count === 0 || writer.pendingBytes >= OUTPUT_BYTES_MAX) return false;
+    const { uploads } = connection;
+    if (!takesNext(connection)) return false;
     return this.#spanOf(uploads.pieceAt(0), uploads.beginAt(0))?.isReady ?? false;
   }
 
   /** The same, leaving the memory as it is. */
-  #isReady({ uploads, writer }: Connection): boolean {
-    if (uploads.count === 0 || writer.pendingBytes >= OUTPUT_BYTES_MAX) return false;
+  #isReady(connection: Connection): boolean {
+    const { uploads } = connection;
+    if (!takesNext(connection)) return false;
     return this.#spans.get(this.#keyOf(uploads.pieceAt(0), uploads.beginAt(0)))?.isReady ?? false;
   }
 
@@ -203,12 +216,16 @@ export class Uploader {
     this.#sink.touch(connection);
   }
 
-  /** Begins to read what the last waiting request needs, so that it is there when its turn comes. */
-  #readAhead(connection: Connection): void {
-    const { uploads } = connection;
-    if (uploads.count < 2) return;
-    const last = uploads.count - 1;
-    this.#spanOf(uploads.pieceAt(last), uploads.beginAt(last));
+  /** Begins to read what the next requests need, so that it is there when their turn comes. */
+  #readAhead({ uploads }: Connection): void {
+    // No more than that there is memory for what is being sent to everybody as well.
+    const memory = Math.floor(this.#spansMax / (2 * this.#connections.size));
+    const spans = Math.max(1, Math.min(SPANS_AHEAD_MAX, memory));
+    const last = Math.min(uploads.count - 1, spans * SPAN_BLOCKS);
+    for (let i = SPAN_BLOCKS; i < last; i += SPAN_BLOCKS) {
+      this.#spanOf(uploads.pieceAt(i), uploads.beginAt(i));
+    }
+    if (last > 0) this.#spanOf(uploads.pieceAt(last), uploads.beginAt(last));
   }
 
   /** The span in which a request begins, made and asked for where it is not there; null while all are busy. */
@@ -262,4 +279,11 @@ export class Uploader {
       }
     }
   }
+}
+
+/** Whether a connection waits for something, and has room for its next block beside what it has not sent yet. */
+function takesNext({ uploads, writer: { pendingBytes } }: Connection): boolean {
+  if (uploads.count === 0) return false;
+  return pendingBytes === 0 ||
+    pendingBytes + uploads.lengthAt(0) + HEADER_BYTES <= OUTPUT_BYTES_MAX;
 }
