@@ -402,6 +402,7 @@ export class DiskStore implements PieceStore {
       // A failure is not the check's: what could not be moved can be read where it is.
       await this.#change(() => this.#settleParts()).catch(() => {});
       await this.#files.finish();
+      this.#writer.expect(this.#pieces.missing * geometry.pieceLength);
     }
     return this.#pieces.good.toBitfield();
   }

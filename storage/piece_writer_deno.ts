@@ -7,6 +7,9 @@ import { type PieceHashes, treeOfPiece } from "./piece_hashes.ts";
 /** Bytes that are verified on the calling thread before worker threads are started: most of what is small never needs one. */
 const CREW_AFTER_BYTES = 8 * 1024 * 1024;
 
+/** Bytes to come for which worker threads are started at once: they run when the first pieces are here. */
+const CREW_AT_ONCE_BYTES = 128 * 1024 * 1024;
+
 /**
  * Verifies pieces and writes those that are good to the files of one store; on the calling thread, and on worker threads
  * once there is enough to do.
@@ -33,6 +36,11 @@ export class PieceWriter {
     this.#crew = null;
     this.#isCrewReady = false;
     this.#sharedBytes = 0;
+  }
+
+  /** So much is likely to come. */
+  expect(bytes: number): void {
+    if (bytes >= CREW_AT_ONCE_BYTES) this.#crew ??= PieceCrew.join(this.#onWorker);
   }
 
   /**

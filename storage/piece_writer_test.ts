@@ -1,7 +1,9 @@
 /** Pieces that are verified and written by worker threads. */
 import { assert, assertEquals } from "@std/assert";
+import { Geometry } from "@enjambre/metainfo";
 import { openDiskStore } from "./disk_store_deno.ts";
 import { StorageError } from "./errors.ts";
+import { PieceCrew } from "./piece_crew_deno.ts";
 import { beginPiece } from "./piece_hasher_deno.ts";
 import { type PutJob, servePieceJobs, type WorkerAnswer } from "./piece_worker_deno.ts";
 import {
@@ -54,6 +56,24 @@ folderTest("DiskStore starts worker threads when there is enough to do", async (
   }
   await store.close();
   assertEquals(await Deno.readFile(`${downloads}/one`), torrent.data);
+});
+
+folderTest("DiskStore starts worker threads at once for a large download", async (downloads) => {
+  const file = { path: "one", bytes: 160 * MIB, offset: 0 };
+  const geometry = new Geometry(MIB, [
+    { ...file, padding: false, executable: false, symlink: null },
+  ]);
+  const zeros = new Uint8Array(MIB);
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-1", zeros));
+  const pieceHashes = new Uint8Array(20 * geometry.pieceCount);
+  for (let piece = 0; piece < geometry.pieceCount; piece++) pieceHashes.set(hash, 20 * piece);
+  const torrent = { geometry, pieceHashes, swarmHash: new Uint8Array(20) };
+  const store = await openDiskStore(torrent, downloads);
+  await store.check();
+  assert(PieceCrew.isRunning);
+  assertEquals(await store.write(0, sharedCopy(zeros)), "stored");
+  await store.close();
+  assert(!PieceCrew.isRunning);
 });
 
 folderTest(

@@ -38,6 +38,11 @@ export class StoredPieces {
     return this.#good;
   }
 
+  /** How many pieces of wanted files are not good. */
+  get missing(): number {
+    return this.#missing;
+  }
+
   /** Whether all pieces of wanted files are good. */
   get isComplete(): boolean {
     return this.#missing === 0;
