@@ -136,7 +136,7 @@ export class Downloader {
     const due = this.#due;
     this.#due = "nothing";
     if (due === "all") this.#requester.fillAll(nowMs);
-    else if (due === "hungry") this.#requester.fillHungry(nowMs);
+    else if (due === "hungry" || this.#requester.hasLeftovers) this.#requester.fillHungry(nowMs);
     if (nowMs >= this.nextDeadlineMs) this.#requester.handleDeadline(nowMs);
     for (const connection of this.#relieved) this.#requester.fill(connection, nowMs);
     this.#relieved.clear();

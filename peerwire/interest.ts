@@ -59,7 +59,9 @@ export class Interest {
 
   /** We have one more piece. */
   handleStored(connection: Connection, piece: number): void {
-    if (!connection.has.has(piece) || !this.#options.picker.isWanted(piece)) return;
+    // Of a seed that is known without a look at its bits: of hundreds they lie in no cache.
+    const hasIt = connection.isCountedAsSeed || connection.has.has(piece);
+    if (!hasIt || !this.#options.picker.isWanted(piece)) return;
     connection.wantedPieces--;
     this.#update(connection);
   }

@@ -1,5 +1,5 @@
 /**
- * One torrent's swarm: joins the connections, the downloader, the uploader, the choker and the peer book.
+ * One torrent's swarm: joins the places, the downloader, the uploader, the interest and who is served.
  *
  * A synchronous machine. Its contract: *one input, then what it asks of its sink, then its deadline is read
  * again, then the next input.* The sink must not call back into the manager before the input has returned.
@@ -8,15 +8,16 @@
  */
 
 import type { PartialPiece } from "./assembly.ts";
-import { Admission, type Refusal, type Verdict } from "./admission.ts";
+import type { Refusal } from "./admission.ts";
 import type { Bitfield } from "./bitfield.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import { Downloader } from "./downloader.ts";
 import { PeerProtocolError } from "./errors.ts";
 import { Interest } from "./interest.ts";
 import type { Arrival, CloseReason, ManagerOptions, ManagerSink } from "./manager_options.ts";
-import { formatAddress, type PeerAddress, PeerBook } from "./peer_book.ts";
+import { formatAddress, type PeerAddress } from "./peer_book.ts";
 import { adaptPipeline } from "./pipeline.ts";
+import { Places } from "./places.ts";
 import { Serving } from "./serving.ts";
 import {
   describePeers,
@@ -36,9 +37,6 @@ const KEEP_ALIVE_MS = 110_000;
 /** Silence of a peer after which its connection is closed: a keep-alive and its delay. */
 const SILENCE_MS_MAX = 180_000;
 
-/** Dials of one torrent that may be under way at once. */
-const DIALS_MAX = 16;
-
 /** Bytes that may wait for one line: more than blocks, haves and rejects ever come to for a peer that reads at all. */
 const BACKLOG_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -51,9 +49,6 @@ const UPLOAD_MEMORY_BYTES = 32 * 1024 * 1024;
 /** Connections of one torrent unless told otherwise. */
 export const CONNECTIONS_MAX_DEFAULT = 100;
 
-/** What an arrival is told once the torrent has ended. */
-const ENDED: Verdict = { refusal: "full" };
-
 /** One torrent's swarm. */
 export class Manager {
   /** What happened so far. */
@@ -61,18 +56,15 @@ export class Manager {
   readonly #options: ManagerOptions;
   readonly #sink: ManagerSink;
   readonly #have: Bitfield;
-  readonly #connections = new Map<number, Connection>();
-  readonly #book = new PeerBook();
+  readonly #places: Places;
   readonly #downloader: Downloader;
   readonly #uploader: Uploader;
   readonly #interest: Interest;
-  readonly #admission: Admission;
   readonly #serving: Serving;
   readonly #events: ConnectionEvents;
   readonly #touched: Connection[] = [];
   /** Whether something is wanted and not here. */
   #isOpen: boolean;
-  #isEnded = false;
   #nextId = 0;
   #nextTickMs = 0;
 
@@ -81,10 +73,11 @@ export class Manager {
     this.#sink = options.sink;
     this.#have = options.have;
     this.stats = options.stats ?? new SwarmStats();
-    this.#admission = new Admission(options.peerId, this.#connectionsMax, this.#connections);
-    const { geometry, have, random } = options;
-    const connections = this.#connections;
+    const { geometry, have, random, peerId, connectionsMax = CONNECTIONS_MAX_DEFAULT } = options;
     const { stats } = this;
+    const dial = (address: PeerAddress) => this.#sink.dial(address);
+    this.#places = new Places({ peerId, connectionsMax, dial });
+    const { connections } = this.#places;
     const touch = (connection: Connection) => this.#touch(connection);
     this.#downloader = new Downloader({
       geometry,
@@ -97,7 +90,7 @@ export class Manager {
       sink: {
         touch,
         storePiece: (piece, data) => this.#sink.storePiece(piece, data),
-        identityOf: (id) => this.#admission.identityOf(id),
+        identityOf: (id) => this.#places.identityOf(id),
         ban: (identity, atMs) => this.#ban(identity, atMs),
       },
     });
@@ -135,12 +128,12 @@ export class Manager {
 
   /** The live connections. */
   get connections(): IterableIterator<Connection> {
-    return this.#connections.values();
+    return this.#places.connections.values();
   }
 
   /** How many connections are live. */
   get connectionCount(): number {
-    return this.#connections.size;
+    return this.#places.connections.size;
   }
 
   /** The pieces that we have. */
@@ -150,7 +143,7 @@ export class Manager {
 
   /** Says where others reach us, as a tracker sees it (BEP 24): by that the canonical priority of peers counts (BEP 40). */
   setOwnAddress(address: PeerAddress): void {
-    this.#admission.ownAddress = address;
+    this.#places.setOwnAddress(address);
   }
 
   /**
@@ -170,11 +163,11 @@ export class Manager {
   setPriorities(priorities: Uint8Array, nowMs: number): void {
     this.#downloader.picker.setPriorities(priorities);
     this.#isOpen = this.#interest.isOpen;
-    for (const connection of this.#connections.values()) this.#interest.recount(connection);
+    for (const connection of this.connections) this.#interest.recount(connection);
     this.#closeUseless(nowMs);
     this.#downloader.handleWishes();
-    if (this.#isOpen) this.#book.reconsider();
-    this.#dial(nowMs);
+    if (this.#isOpen) this.#places.reconsider();
+    this.#places.dial(nowMs);
     this.#drain(nowMs);
   }
 
@@ -193,13 +186,13 @@ export class Manager {
 
   /** What the swarm and each of its peers look like now. **Cost**: O(pieces + connections). */
   statistics(nowMs: number): SwarmStatistics {
-    return { ...this.summary(), peers: describePeers(this.#connections.values(), nowMs) };
+    return { ...this.summary(), peers: describePeers(this.connections, nowMs) };
   }
 
   /** What the swarm as a whole looks like now. **Cost**: O(pieces + connections), and nothing is made for a connection. */
   summary(): SwarmSummary {
     const { picker } = this.#downloader;
-    return describeSwarm(this.stats, this.#have, picker, this.#connections.values());
+    return describeSwarm(this.stats, this.#have, picker, this.connections);
   }
 
   /** Goes on with pieces that an earlier run began. **Ownership**: copied. */
@@ -219,19 +212,17 @@ export class Manager {
 
   /** The peers that are known, banned ones apart: for whoever goes on with the torrent. */
   knownPeers(): PeerAddress[] {
-    return this.#book.addresses();
+    return this.#places.knownPeers();
   }
 
   /** Whether more peers would be welcome: fewer are connected or known than could be. */
   get wantsPeers(): boolean {
-    return !this.#isEnded &&
-      this.#connections.size + this.#book.diallingCount < this.#connectionsMax;
+    return this.#places.wantsPeers;
   }
 
   /** When {@linkcode handleDeadline} has to be called; Infinity while there is nothing to wait for. */
   get nextDeadlineMs(): number {
-    const isAlone = this.#connections.size === 0;
-    if (this.#isEnded || (isAlone && this.#book.nextDialAtMs() === Infinity)) return Infinity;
+    if (this.#places.isDeserted) return Infinity;
     return Math.min(
       this.#nextTickMs,
       this.#serving.nextRoundMs,
@@ -242,8 +233,7 @@ export class Manager {
 
   /** Peers became known. */
   addPeers(addresses: readonly PeerAddress[], nowMs: number): void {
-    for (const address of addresses) this.#book.add(address);
-    this.#dial(nowMs);
+    this.#places.addPeers(addresses, nowMs);
   }
 
   /**
@@ -252,46 +242,33 @@ export class Manager {
    * @returns the connection, or why it is refused: then the driver closes the socket
    */
   attach(arrival: Arrival, nowMs: number): Connection | Refusal {
-    const address = formatAddress(arrival.address);
-    const verdict = this.#isEnded ? ENDED : this.#admission.judge(arrival, nowMs);
-    if (verdict.refusal !== null) {
-      const { refusal } = verdict;
-      if (refusal === "self" || refusal === "banned") this.#book.ban(address);
-      else if (!arrival.isIncoming) this.#book.handleDialFailed(address, nowMs);
-      return refusal;
-    }
+    const verdict = this.#places.judge(arrival, nowMs);
+    if (verdict.refusal !== null) return verdict.refusal;
     if (verdict.replaces !== null) {
       this.#close(verdict.replaces, "useless", "another connection needs its place", nowMs);
     }
-    if (!arrival.isIncoming) this.#book.handleConnected(address);
     const id = this.#nextId++;
     const connection = new Connection({
+      ...arrival,
       id,
+      address: formatAddress(arrival.address),
       geometry: this.#options.geometry,
-      peerId: arrival.peerId,
-      address,
-      host: arrival.host,
-      isIncoming: arrival.isIncoming,
-      isFast: arrival.isFast,
-      isExtended: arrival.isExtended,
       requests: this.#downloader.table.open(id),
       events: this.#events,
       nowMs,
     });
-    this.#connections.set(id, connection);
-    this.#admission.note(connection);
+    this.#places.take(connection);
     const { listenPort, version } = this.#options;
     if (connection.isExtended) connection.sendExtensionHandshake(listenPort, version);
     this.#serving.greet(connection);
-    this.#dial(nowMs); // one dial less is under way
+    this.#places.dial(nowMs); // one dial less is under way
     this.#drain(nowMs);
     return connection;
   }
 
   /** A dial led to nothing. */
   handleDialFailed(address: PeerAddress, nowMs: number): void {
-    this.#book.handleDialFailed(formatAddress(address), nowMs);
-    this.#dial(nowMs);
+    this.#places.handleDialFailed(address, nowMs);
   }
 
   /** `bytes` bytes were read into {@linkcode Connection.receiveSpace}. */
@@ -323,7 +300,7 @@ export class Manager {
   handleStored(piece: number, outcome: "stored" | "corrupt" | "failed", nowMs: number): void {
     if (this.#downloader.handleStored(piece, outcome, nowMs)) {
       this.stats.addStored(this.#have.count, this.#have.length, nowMs);
-      for (const connection of this.#connections.values()) {
+      for (const connection of this.connections) {
         connection.writer.have(piece);
         // A seed wants nothing: it hears of it with its next message, or with the next tick. hot: bench/leech.ts, `peers`
         if (!connection.has.isFull) this.#touch(connection);
@@ -347,11 +324,14 @@ export class Manager {
     if (nowMs >= this.#uploader.nextDeadlineMs) this.#uploader.handleDeadline(nowMs);
     if (nowMs >= this.#nextTickMs) {
       this.#nextTickMs = nowMs + TICK_MS;
-      for (const connection of this.#connections.values()) this.#tick(connection, nowMs);
+      for (const connection of this.connections) this.#tick(connection, nowMs);
       this.#downloader.handleTick(nowMs);
       this.#serving.handleTick(nowMs);
-      this.#makePlace(nowMs);
-      this.#dial(nowMs);
+      const useless = this.#places.findUseless(nowMs);
+      if (useless !== null) {
+        this.#close(useless, "useless", "other peers wait for its place", nowMs);
+      }
+      this.#places.dial(nowMs);
     }
     if (nowMs >= this.#serving.nextRoundMs) this.#serving.handleRound(nowMs);
     this.#drain(nowMs);
@@ -359,8 +339,8 @@ export class Manager {
 
   /** Ends: closes all connections and asks for nothing more. Pieces at the store may still be completed. */
   end(nowMs: number): void {
-    this.#isEnded = true;
-    for (const connection of [...this.#connections.values()]) {
+    this.#places.end();
+    for (const connection of [...this.connections]) {
       this.#close(connection, "ended", "the torrent was stopped", nowMs);
     }
     this.#drain(nowMs);
@@ -369,10 +349,6 @@ export class Manager {
   /** Counts everything anew and throws where the books do not agree. For tests: it costs too much for anything else. */
   audit(nowMs: number): void {
     this.#downloader.audit(nowMs);
-  }
-
-  get #connectionsMax(): number {
-    return this.#options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT;
   }
 
   #makeEvents(): ConnectionEvents {
@@ -437,15 +413,13 @@ export class Manager {
   }
 
   #ban(identity: string, nowMs: number): void {
-    const { addresses, connections } = this.#admission.ban(identity);
-    for (const address of addresses) this.#book.ban(address);
-    for (const connection of connections) {
+    for (const connection of this.#places.ban(identity)) {
       this.#close(connection, "corrupt", "it sent data that fails its hash", nowMs);
     }
   }
 
   #closeUseless(nowMs: number): void {
-    for (const connection of [...this.#connections.values()]) {
+    for (const connection of [...this.connections]) {
       this.#closeIfUseless(connection, nowMs);
     }
   }
@@ -458,34 +432,15 @@ export class Manager {
   #close(connection: Connection, reason: CloseReason, message: string, nowMs: number): void {
     if (connection.isClosed) return;
     connection.close();
-    this.#connections.delete(connection.id);
+    this.#places.handleClosed(connection, reason, nowMs);
     this.#interest.uncount(connection);
     this.#serving.handleClosed(connection);
     this.#downloader.handleClosed(connection, nowMs);
     connection.uploads.clear();
     this.stats.receivedBytes += connection.receivedBytes;
     this.stats.sentBytes += connection.writer.takenBytes;
-    const isGood = connection.downloadedBytes + connection.uploadedBytes > 0 &&
-      reason !== "protocol";
-    this.#book.handleClosed(connection.address, isGood, reason === "useless", nowMs);
     this.#sink.closed(connection, reason, message);
-    if (!this.#isEnded) this.#serving.serveWaiting(nowMs);
-  }
-
-  /** Closes a connection that is of no use where all places are taken and other peers wait to be dialled. */
-  #makePlace(nowMs: number): void {
-    if (this.#connections.size < this.#connectionsMax || !this.#book.isWaiting(nowMs)) return;
-    const useless = this.#admission.leastUseful(nowMs);
-    if (useless === null) return;
-    this.#close(useless, "useless", "other peers wait for its place", nowMs);
-  }
-
-  #dial(nowMs: number): void {
-    while (!this.#isEnded && this.wantsPeers && this.#book.diallingCount < DIALS_MAX) {
-      const address = this.#book.takeNext(nowMs);
-      if (address === null) return;
-      this.#sink.dial(address);
-    }
+    if (!this.#places.isEnded) this.#serving.serveWaiting(nowMs);
   }
 
   #touch(connection: Connection): void {

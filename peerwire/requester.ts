@@ -58,6 +58,8 @@ export class Requester {
   /** When the first of the peers that rejected something may be asked again; Infinity while there is none. */
   #pausedUntilMs = Infinity;
   #isShortOfMemory = false;
+  /** Whether a piece was begun since hungry connections were last looked at. */
+  #hasBegun = false;
 
   constructor(options: RequesterOptions) {
     this.#geometry = options.geometry;
@@ -82,6 +84,11 @@ export class Requester {
   /** Whether a piece was not begun for want of a buffer since pipelines were last filled because of one. */
   get isShortOfMemory(): boolean {
     return this.#isShortOfMemory;
+  }
+
+  /** Whether a piece was begun of which others may be asked for what is left. */
+  get hasLeftovers(): boolean {
+    return this.#hasBegun && this.#table.hasMissing && this.#hungry.size > 0;
   }
 
   /** When {@linkcode handleDeadline} is due: the limit allows to ask for more, or a peer may be asked again; Infinity while neither is so. */
@@ -146,6 +153,7 @@ export class Requester {
     this.#allowedAtMs = Infinity;
     this.#pausedUntilMs = Infinity;
     this.#isShortOfMemory = false;
+    this.#hasBegun = false;
     const connections = new Roomiest(this.#connections.values());
     if (this.#table.lostCount > 0) this.#askForLost(connections, nowMs);
     for (const connection of this.#connections.values()) this.notePause(connection, nowMs);
@@ -158,7 +166,8 @@ export class Requester {
    */
   fillHungry(nowMs: number): void {
     this.#isShortOfMemory = false;
-    for (const connection of new Roomiest(this.#hungry).withRoom()) {
+    this.#hasBegun = false;
+    for (const connection of new Roomiest(this.#hungry).inTurns()) {
       this.#fill(connection, false, nowMs);
       // Nobody else gets a piece either, then.
       if (this.#isShortOfMemory && !this.#table.hasMissing) return;
@@ -227,6 +236,7 @@ export class Requester {
     if (piece < 0) return best;
     const begun = this.#assembly.begin(piece, connection.id, nowMs);
     if (begun === null) this.#isShortOfMemory = true;
+    else this.#hasBegun = true;
     return begun ?? best;
   }
 

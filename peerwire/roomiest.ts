@@ -7,7 +7,7 @@
 import type { Connection } from "./connection.ts";
 import { isUntried, room } from "./pipeline.ts";
 
-/** A connection and the most room that it can have had when they were put in order. */
+/** A connection and the room that it had when they were put in order. */
 interface Place {
   readonly connection: Connection;
   readonly room: number;
@@ -26,9 +26,7 @@ export class Roomiest {
   constructor(connections: Iterable<Connection>) {
     const places: Place[] = [];
     for (const connection of connections) {
-      if (connection.isChoking) continue;
-      const blocks = room(connection);
-      places.push({ connection, room: blocks > 0 && isUntried(connection) ? Infinity : blocks });
+      if (!connection.isChoking) places.push({ connection, room: room(connection) });
     }
     this.#places = places.sort((a, b) => b.room - a.room);
   }
@@ -47,11 +45,25 @@ export class Roomiest {
     return best;
   }
 
-  /** Those that had room: first those that were never asked, who may be the quickest, then the roomiest first. */
+  /** Those that had room, the roomiest first. */
   *withRoom(): IterableIterator<Connection> {
     for (const place of this.#places) {
       if (place.room <= 0) return;
       yield place.connection;
+    }
+  }
+
+  /**
+   * The same in turns with those that were never asked, while there is not enough for all: one of them may be quicker
+   * than all others, and many may be slower.
+   */
+  *inTurns(): IterableIterator<Connection> {
+    const all = [...this.withRoom()];
+    const untried = all.filter(isUntried);
+    const tried = untried.length === 0 ? all : all.filter((each) => !isUntried(each));
+    for (let i = 0; i < Math.max(untried.length, tried.length); i++) {
+      if (i < untried.length) yield untried[i]!;
+      if (i < tried.length) yield tried[i]!;
     }
   }
 }

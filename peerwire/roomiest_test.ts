@@ -50,13 +50,11 @@ Deno.test("Roomiest leaves out who chokes us, and finds nobody where nobody suit
   assertEquals(roomiest.find(() => false), null);
 });
 
-Deno.test("Roomiest.withRoom() has those that have room: who was never asked, then the roomiest first", () => {
-  const all = [
-    withRoom(1, 2),
-    withRoom(2, 0),
-    withRoom(3, 7),
-    withRoom(4, 1, 0),
-    withRoom(5, 0, 0),
-  ];
-  assertEquals([...new Roomiest(all).withRoom()].map(({ id }) => id), [4, 3, 1]);
+Deno.test("Roomiest.withRoom() has those that have room, the roomiest first; inTurns() who was never asked between them", () => {
+  const tried = [withRoom(1, 2), withRoom(2, 0), withRoom(3, 7), withRoom(4, 9)];
+  const untried = [withRoom(5, 1, 0), withRoom(6, 0, 0), withRoom(7, 2, 0)];
+  const idsOf = (all: Iterable<Connection>) => [...all].map(({ id }) => id);
+  assertEquals(idsOf(new Roomiest(tried).withRoom()), [4, 3, 1]);
+  assertEquals(idsOf(new Roomiest(tried).inTurns()), [4, 3, 1]);
+  assertEquals(idsOf(new Roomiest([...tried, ...untried]).inTurns()), [7, 4, 5, 3, 1]);
 });

@@ -30,7 +30,7 @@ export interface DiskFileSpec {
  * else, as far as it is not wanted, in the parts file.
  *
  * Whatever changes the file goes through one queue, so writes, the look at the disk and the renaming
- * never overlap; only writes that follow one another do, two at a time. Reads do not queue.
+ * never overlap; only writes that follow one another do. Reads do not queue.
  */
 export class DiskFile {
   /** Bytes that the torrent says it has. */
@@ -176,6 +176,7 @@ export class DiskFile {
       const known = { bytes: this.#knownBytes, inode: this.#inode };
       this.#know(info);
       if (info === null) {
+        this.dropHandles();
         return known.bytes === 0 ? null : { path, kind: "vanished", fromOffset: 0 };
       }
       if (info.ino !== known.inode) {
@@ -438,7 +439,7 @@ export class DiskFile {
         async (handle) => {
           const file = handle as WriteHandle;
           // Where somebody cut it, a write would make it long again, and nobody would see the hole.
-          const isCut = file.bytes() < this.#knownBytes;
+          const isCut = file.info().size < this.#knownBytes;
           if (isCut) throw storageError("truncated", "write", path);
           const isWritten = await write(file);
           if (isWritten) this.#knownBytes = Math.max(this.#knownBytes, endBytes);

@@ -34,7 +34,10 @@ import type { PieceStore } from "./store.ts";
 
 export type { DiskCheckOptions, DiskStoreOptions, DiskTorrent, FileOnDisk };
 
-/** How many files all stores together keep open: of 256 at worst, and Deno takes a second descriptor while one is used. */
+/**
+ * How many files all stores together keep open: of 256 at worst, and Deno takes a second descriptor while one is used.
+ * Worker threads have eight of them open a second time, each.
+ */
 export const OPEN_FILES_MAX = 64;
 
 /** The open files of all stores that have no limit of their own. */
@@ -402,7 +405,7 @@ export class DiskStore implements PieceStore {
       // A failure is not the check's: what could not be moved can be read where it is.
       await this.#change(() => this.#settleParts()).catch(() => {});
       await this.#files.finish();
-      this.#writer.expect(this.#pieces.missing * geometry.pieceLength);
+      await this.#writer.expect(this.#pieces.missing * geometry.pieceLength);
     }
     return this.#pieces.good.toBitfield();
   }
@@ -419,7 +422,10 @@ export class DiskStore implements PieceStore {
     if (!isGood) return "corrupt";
     // A failure is not the piece's: `close` tries again and reports it.
     await this.#files.finishOf(piece);
-    if (this.#pieces.isComplete) await this.#makeEmptyFiles();
+    if (this.#pieces.isComplete) {
+      await this.#makeEmptyFiles();
+      await this.#writer.rest();
+    }
     return "stored";
   }
 
@@ -455,7 +461,7 @@ export class DiskStore implements PieceStore {
       }
     }
     this.#files.close();
-    this.#writer.close();
+    await this.#writer.rest();
     if (failure !== null) throw failure;
   }
 }

@@ -76,8 +76,8 @@ for (
 ) {
   const where = isShared ? ", on worker threads" : "";
   testPieceStore(`DiskStore with ${openFilesMax} open files at most${where}`, async () => {
-    const crew = isShared ? await startCrew() : null;
     const root = await Deno.makeTempDir();
+    const crew = isShared ? await startCrew(root) : null;
     const places = new WeakMap<TestTorrent, Kept>();
     const placeOf = (torrent: TestTorrent): Kept => {
       const kept = places.get(torrent) ?? { directory: `${root}/downloads0`, options: {} };

@@ -76,13 +76,15 @@ let filesOpened = 0;
 export class WriteHandle implements PoolHandle {
   readonly #path: string;
   readonly #first: Deno.FsFile;
-  /** All descriptors but the first, which is there for `bytes` too. */
+  /** All descriptors but the first, which is there for `info` too. */
   readonly #others: Deno.FsFile[];
   /** Those that no write uses. */
   readonly #free: Deno.FsFile[];
   readonly #number: number;
   /** Whose threads may have it open as well. */
   #crew: PieceCrew | null;
+  /** What tells it from other files, once that was asked for. */
+  #identity: Pick<Deno.FileInfo, "dev" | "ino"> | null;
 
   private constructor(path: string, first: Deno.FsFile) {
     this.#path = path;
@@ -91,6 +93,7 @@ export class WriteHandle implements PoolHandle {
     this.#free = [first];
     this.#number = filesOpened++;
     this.#crew = null;
+    this.#identity = null;
   }
 
   /** Opens a file that is there; never makes one and never cuts one. */
@@ -98,9 +101,9 @@ export class WriteHandle implements PoolHandle {
     return new WriteHandle(path, await Deno.open(path, { write: true }));
   }
 
-  /** Bytes that the file has now. **Cost**: a system call that waits for nothing. */
-  bytes(): number {
-    return this.#first.statSync().size;
+  /** What the system says of the file now. **Cost**: a system call that waits for nothing. */
+  info(): Deno.FileInfo {
+    return this.#first.statSync();
   }
 
   /** Writes all of `data` from `offset` on; beyond the end, a hole is left. */
@@ -118,7 +121,9 @@ export class WriteHandle implements PoolHandle {
   /** A place in it that the threads of `crew` may write to until it is closed. */
   placeFor(crew: PieceCrew, offset: number): PutPlace {
     this.#crew = crew;
-    return { file: this.#number, path: this.#path, offset };
+    this.#identity ??= this.info();
+    const { dev: device, ino: inode } = this.#identity;
+    return { file: this.#number, path: this.#path, device, inode, offset };
   }
 
   /** Closes the file; nobody may be writing. */

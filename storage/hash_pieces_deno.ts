@@ -139,7 +139,7 @@ class HashRun {
     const pays = this.#plan.takenBytes >= CREW_AFTER_BYTES &&
       this.#plan.leftBytes >= CREW_BYTES_MIN;
     if (!pays || this.#crew !== null || this.#source.pathOf === undefined) return;
-    this.#crew = PieceCrew.join(this.#onWorker);
+    this.#crew = PieceCrew.join("hash", this.#onWorker);
   }
 
   /** A lane that has worker threads read and hash. */

@@ -1,4 +1,5 @@
 import {
+  type CloseJob,
   type HashAnswer,
   type HashJob,
   PIECE_WORKER_URL,
@@ -15,11 +16,14 @@ const WORKERS_MAX = 4;
  */
 export const JOBS_IN_FLIGHT = 4;
 
+/** What a crew does: `"hash"`, or writing to a volume, by the number of its device; -1 where the system tells none. */
+export type CrewWork = "hash" | number;
+
 /** Hears of each worker that is ready, and of the last that it is. */
 export type OnWorker = (crew: PieceCrew, isLast: boolean) => void;
 
 interface Task {
-  readonly job: HashJob | PutJob;
+  readonly job: HashJob | PutJob | CloseJob;
   readonly resolve: (answer: HashAnswer | PutAnswer) => void;
 }
 
@@ -31,18 +35,25 @@ interface Member {
 }
 
 /**
- * Worker threads that read and hash pieces, or verify and write them, one for each core; all checks and all stores that
- * are written to share them, and the last one to leave ends them.
+ * Worker threads for one kind of work, one for each core: to read and hash pieces, or to verify pieces and write them to
+ * one volume. All who do that share them, and the last one to leave ends them. A volume that hangs so holds up its own
+ * alone.
  */
 export class PieceCrew {
-  static #current: PieceCrew | null = null;
+  /** By what they do. */
+  static readonly #crews: Map<CrewWork, PieceCrew> = new Map();
   readonly #members: Member[];
   readonly #queue: Task[];
   readonly #size: number;
   readonly #users: Set<OnWorker>;
   #isBroken: boolean;
+  readonly #work: CrewWork;
+  /** Files that are being closed. */
+  readonly #closing: Set<Promise<unknown>>;
 
-  private constructor() {
+  private constructor(work: CrewWork) {
+    this.#work = work;
+    this.#closing = new Set();
     this.#members = [];
     this.#queue = [];
     this.#size = Math.min(WORKERS_MAX, navigator.hardwareConcurrency);
@@ -57,23 +68,27 @@ export class PieceCrew {
    *
    * Each call is paired with one of `leave`.
    */
-  static join(onWorker: OnWorker): PieceCrew {
-    const crew = PieceCrew.#current ??= new PieceCrew();
+  static join(work: CrewWork, onWorker: OnWorker): PieceCrew {
+    let crew = PieceCrew.#crews.get(work);
+    if (crew === undefined || crew.#isBroken) crew = new PieceCrew(work);
+    PieceCrew.#crews.set(work, crew);
     crew.#users.add(onWorker);
-    crew.#members.forEach(({ isReady }, i) => isReady && onWorker(crew, i === crew.#size - 1));
+    for (const [i, { isReady }] of crew.#members.entries()) {
+      if (isReady) onWorker(crew, i === crew.#size - 1);
+    }
     return crew;
   }
 
-  /** Whether there is one. */
-  static get isRunning(): boolean {
-    return PieceCrew.#current !== null;
+  /** Whether there is one for this work. */
+  static isRunning(work: CrewWork): boolean {
+    return PieceCrew.#crews.has(work);
   }
 
   /** Leaves the crew; the last one ends it. Nothing that was asked may be unanswered. */
   leave(onWorker: OnWorker): void {
     this.#users.delete(onWorker);
     if (this.#users.size > 0) return;
-    if (PieceCrew.#current === this) PieceCrew.#current = null;
+    if (PieceCrew.#crews.get(this.#work) === this) PieceCrew.#crews.delete(this.#work);
     for (const { worker, isReady } of this.#members) {
       if (isReady) worker.postMessage(null);
       else worker.terminate();
@@ -96,12 +111,23 @@ export class PieceCrew {
     throw Object.assign(new Error(answer.message), answer);
   }
 
-  /** Has a file of `put` closed, of which no job is under way. */
+  /** Has a file of `put` closed, of which no job is under way; see {@linkcode filesClosed}. */
   closeFile(file: number): void {
-    if (this.#isBroken) return;
-    for (const { worker, isReady } of this.#members) {
-      if (isReady) worker.postMessage({ close: file });
+    if (this.#isBroken || this.#users.size === 0) return;
+    for (const member of this.#members) {
+      if (!member.isReady) continue;
+      const closed = new Promise((resolve) => {
+        member.tasks.push({ job: { close: file }, resolve });
+        member.worker.postMessage({ close: file });
+      });
+      const forget = closed.then(() => void this.#closing.delete(forget));
+      this.#closing.add(forget);
     }
+  }
+
+  /** Waits until all files are closed that were to be. */
+  async filesClosed(): Promise<void> {
+    await Promise.all(this.#closing);
   }
 
   #ask<Answer extends HashAnswer | PutAnswer>(job: HashJob | PutJob): Promise<Answer | null> {
@@ -139,7 +165,7 @@ export class PieceCrew {
     while (this.#queue.length > 0) {
       let least: Member | null = null;
       for (const member of this.#members) {
-        if (!member.isReady || member.tasks.length === JOBS_IN_FLIGHT) continue;
+        if (!member.isReady || member.tasks.length >= JOBS_IN_FLIGHT) continue;
         if (least === null || member.tasks.length < least.tasks.length) least = member;
       }
       if (least === null) return;

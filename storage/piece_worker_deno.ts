@@ -38,6 +38,9 @@ export interface PutPlace {
   /** Which file, for all jobs until {@linkcode CloseJob}: the first of them opens it at `path`. */
   readonly file: number;
   readonly path: string;
+  /** What it has to be, so that no other file is written to that came to have its path; null where the system tells none. */
+  readonly device: number | null;
+  readonly inode: number | null;
   readonly offset: number;
 }
 
@@ -59,10 +62,10 @@ export type WorkerJob = HashJob | PutJob | CloseJob | null;
 /** What it answers to a {@linkcode HashJob}: the hashes one after another, or null where it could not read all. */
 export type HashAnswer = Uint8Array<ArrayBuffer> | null;
 
-/** What it answers to a {@linkcode PutJob}: whether the piece is good, and written. */
-export type PutAnswer = boolean | PutFailure;
+/** What it answers to a {@linkcode PutJob}: whether the piece is good, and written; null where it could not open the file. */
+export type PutAnswer = boolean | PutFailure | null;
 
-/** What it answers: `"ready"` first, nothing to a {@linkcode CloseJob}. */
+/** What it answers: `"ready"` first, true to a {@linkcode CloseJob}. */
 export type WorkerAnswer = "ready" | HashAnswer | PutAnswer;
 
 /** The global object of a worker thread, as far as it is used here. */
@@ -139,8 +142,9 @@ export function servePieceJobs(begin: BeginPiece, scope: WorkerScope): void {
     const hash = hasher.digest();
     if (hash.length !== due.length || hash.some((byte, i) => byte !== due[i])) return false;
     if (place === null) return true;
+    const file = openToWrite(place);
+    if (file === null) return null;
     try {
-      const file = openToWrite(place);
       file.seekSync(place.offset, Deno.SeekMode.Start);
       for (let done = file.writeSync(data); done < data.length;) {
         done += file.writeSync(data.subarray(done));
@@ -152,8 +156,21 @@ export function servePieceJobs(begin: BeginPiece, scope: WorkerScope): void {
     }
   }
 
-  function openToWrite({ file, path }: PutPlace): Deno.FsFile {
-    const opened = open.get(file) ?? Deno.openSync(path, { write: true });
+  /** The file, open; null where that is another one, or cannot be opened here: whoever has it open writes to it, then. */
+  function openToWrite({ file, path, device, inode }: PutPlace): Deno.FsFile | null {
+    let opened = open.get(file);
+    if (opened === undefined) {
+      try {
+        opened = Deno.openSync(path, { write: true });
+      } catch {
+        return null;
+      }
+      const info = opened.statSync();
+      if ((device ?? info.dev) !== info.dev || (inode ?? info.ino) !== info.ino) {
+        opened.close();
+        return null;
+      }
+    }
     open.delete(file);
     open.set(file, opened);
     if (open.size > OPEN_FILES_MAX) close(open.keys().next().value!);
@@ -170,7 +187,10 @@ export function servePieceJobs(begin: BeginPiece, scope: WorkerScope): void {
       for (const file of [...open.keys()]) close(file);
       return scope.close();
     }
-    if ("close" in job) return close(job.close);
+    if ("close" in job) {
+      close(job.close);
+      return scope.postMessage(true);
+    }
     if ("due" in job) return scope.postMessage(put(job));
     let answer: HashAnswer = null;
     try {

@@ -24,8 +24,14 @@ export class PieceWriter {
   readonly #onWorker: OnWorker;
   #crew: PieceCrew | null;
   #isCrewReady: boolean;
+  /** Whether it was looked whether there is a crew anyway. */
+  #hasLooked: boolean;
+  /** While the crew is being joined or left. */
+  #changing: Promise<void> | null;
   /** Bytes of pieces that worker threads could have taken. */
   #sharedBytes: number;
+  /** How many pieces are being verified or written. */
+  #underWay: number;
 
   /** Starts nothing yet. */
   constructor(geometry: Geometry, hashes: PieceHashes, files: DiskFiles) {
@@ -35,12 +41,15 @@ export class PieceWriter {
     this.#onWorker = () => void (this.#isCrewReady = true);
     this.#crew = null;
     this.#isCrewReady = false;
+    this.#hasLooked = false;
+    this.#changing = null;
     this.#sharedBytes = 0;
+    this.#underWay = 0;
   }
 
   /** So much is likely to come. */
-  expect(bytes: number): void {
-    if (bytes >= CREW_AT_ONCE_BYTES) this.#crew ??= PieceCrew.join(this.#onWorker);
+  async expect(bytes: number): Promise<void> {
+    if (bytes >= CREW_AT_ONCE_BYTES) await this.#join(true);
   }
 
   /**
@@ -51,8 +60,33 @@ export class PieceWriter {
    * @returns whether it is good, and written
    */
   async put(piece: number, data: Uint8Array): Promise<boolean> {
-    const crew = isShared(data) ? this.#readyCrew(data.length) : null;
-    if (crew === null) return await this.#putHere(piece, data, null);
+    this.#underWay++;
+    try {
+      const crew = isShared(data) ? this.#readyCrew(data.length) : null;
+      return await (crew === null
+        ? this.#putHere(piece, data, null)
+        : this.#putThere(crew, piece, data));
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  /** Leaves the worker threads, when they have closed the files that were to be closed; does nothing while a piece is under way. */
+  async rest(): Promise<void> {
+    await this.#changing;
+    const crew = this.#crew;
+    if (crew === null || this.#underWay > 0) return;
+    this.#crew = null;
+    this.#isCrewReady = false;
+    this.#sharedBytes = 0;
+    this.#changing = crew.filesClosed().then(() => {
+      crew.leave(this.#onWorker);
+      this.#changing = null;
+    });
+    await this.#changing;
+  }
+
+  async #putThere(crew: PieceCrew, piece: number, data: Uint8Array): Promise<boolean> {
     const job = {
       format: this.#hashes.format,
       tree: treeOfPiece(this.#geometry, piece),
@@ -65,12 +99,6 @@ export class PieceWriter {
     );
     if (isPut !== null) return isPut;
     return await this.#putHere(piece, data, await crew.put({ ...job, place: null }));
-  }
-
-  /** Leaves the worker threads. Nothing may be under way. */
-  close(): void {
-    this.#crew?.leave(this.#onWorker);
-    this.#crew = null;
   }
 
   /** The slow path; `isGood` is null where nobody verified it yet. */
@@ -86,8 +114,21 @@ export class PieceWriter {
   /** The worker threads; null before there is enough to do, unless they run anyway, and before one is ready. */
   #readyCrew(bytes: number): PieceCrew | null {
     this.#sharedBytes += bytes;
-    const pays = this.#sharedBytes > CREW_AFTER_BYTES || PieceCrew.isRunning;
-    if (pays) this.#crew ??= PieceCrew.join(this.#onWorker);
+    const pays = this.#sharedBytes > CREW_AFTER_BYTES;
+    if (pays || !this.#hasLooked) void this.#join(pays);
     return this.#isCrewReady ? this.#crew : null;
+  }
+
+  /** Joins the worker threads of the volume that the files are on. */
+  #join(pays: boolean): Promise<void> {
+    if (this.#crew !== null) return Promise.resolve();
+    return this.#changing ??= (async () => {
+      const device = await this.#files.folder.device().catch(() => null) ?? -1;
+      this.#hasLooked = true;
+      if (pays || PieceCrew.isRunning(device)) {
+        this.#crew = PieceCrew.join(device, this.#onWorker);
+      }
+      this.#changing = null;
+    })();
   }
 }

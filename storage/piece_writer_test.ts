@@ -5,7 +5,12 @@ import { openDiskStore } from "./disk_store_deno.ts";
 import { StorageError } from "./errors.ts";
 import { PieceCrew } from "./piece_crew_deno.ts";
 import { beginPiece } from "./piece_hasher_deno.ts";
-import { type PutJob, servePieceJobs, type WorkerAnswer } from "./piece_worker_deno.ts";
+import {
+  type PutJob,
+  type PutPlace,
+  servePieceJobs,
+  type WorkerAnswer,
+} from "./piece_worker_deno.ts";
 import {
   assertReadable,
   assertStorageError,
@@ -24,29 +29,34 @@ import {
 
 const MIB = 1024 * 1024;
 
-folderTest("DiskStore has worker threads write what is good, many at a time", async (downloads) => {
-  const crew = await startCrew();
-  const torrent = makeTorrent(65536, [{ path: "t/a", bytes: 3 * MIB }, {
-    path: "t/b",
-    bytes: MIB,
-  }]);
-  const pieces = [...Array(torrent.geometry.pieceCount).keys()];
-  const store = await openDiskStore(torrent, downloads);
-  const wrong = sharedCopy(pieceOf(torrent, 5));
-  wrong[wrong.length - 1]! ^= 1;
-  assertEquals(await store.write(5, wrong), "corrupt");
-  assertEquals(await exists(downloads), false);
-  const shared = pieces.map((piece) => sharedCopy(pieceOf(torrent, piece)));
-  const stored = await Promise.all(pieces.map((piece) => store.write(piece, shared[piece]!)));
-  assertEquals(new Set(stored), new Set(["stored"]));
-  // Once more where the file is there: this time the thread finds out, and writes nothing of it.
-  assertEquals(await store.write(5, wrong), "corrupt");
-  await assertReadable(store, torrent, pieces);
-  await store.close();
-  assert(crew.puts() > pieces.length);
-  crew.end();
-  assertEquals(await goodPieces(downloads, torrent), pieces);
-});
+folderTest(
+  "DiskStore has worker threads write what is good, many at a time",
+  async (downloads, folder) => {
+    const crew = await startCrew(folder);
+    const torrent = makeTorrent(65536, [{ path: "t/a", bytes: 3 * MIB }, {
+      path: "t/b",
+      bytes: MIB,
+    }]);
+    const pieces = [...Array(torrent.geometry.pieceCount).keys()];
+    const store = await openDiskStore(torrent, downloads);
+    const wrong = sharedCopy(pieceOf(torrent, 5));
+    wrong[wrong.length - 1]! ^= 1;
+    assertEquals(await store.write(5, wrong), "corrupt");
+    assertEquals(await exists(downloads), false);
+    const shared = pieces.map((piece) => sharedCopy(pieceOf(torrent, piece)));
+    // The first one has the store look whether there are threads, and join them.
+    while (crew.puts() === 0) assertEquals(await store.write(0, shared[0]!), "stored");
+    const stored = await Promise.all(pieces.map((piece) => store.write(piece, shared[piece]!)));
+    assertEquals(new Set(stored), new Set(["stored"]));
+    // Once more where the file is there: this time the thread finds out, and writes nothing of it.
+    assertEquals(await store.write(5, wrong), "corrupt");
+    await assertReadable(store, torrent, pieces);
+    await store.close();
+    assert(crew.puts() >= pieces.length);
+    crew.end();
+    assertEquals(await goodPieces(downloads, torrent), pieces);
+  },
+);
 
 folderTest("DiskStore starts worker threads when there is enough to do", async (downloads) => {
   const torrent = makeTorrent(MIB, [{ path: "one", bytes: 24 * MIB }]);
@@ -58,28 +68,32 @@ folderTest("DiskStore starts worker threads when there is enough to do", async (
   assertEquals(await Deno.readFile(`${downloads}/one`), torrent.data);
 });
 
-folderTest("DiskStore starts worker threads at once for a large download", async (downloads) => {
-  const file = { path: "one", bytes: 160 * MIB, offset: 0 };
-  const geometry = new Geometry(MIB, [
-    { ...file, padding: false, executable: false, symlink: null },
-  ]);
-  const zeros = new Uint8Array(MIB);
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-1", zeros));
-  const pieceHashes = new Uint8Array(20 * geometry.pieceCount);
-  for (let piece = 0; piece < geometry.pieceCount; piece++) pieceHashes.set(hash, 20 * piece);
-  const torrent = { geometry, pieceHashes, swarmHash: new Uint8Array(20) };
-  const store = await openDiskStore(torrent, downloads);
-  await store.check();
-  assert(PieceCrew.isRunning);
-  assertEquals(await store.write(0, sharedCopy(zeros)), "stored");
-  await store.close();
-  assert(!PieceCrew.isRunning);
-});
+folderTest(
+  "DiskStore starts worker threads at once for a large download",
+  async (downloads, folder) => {
+    const file = { path: "one", bytes: 160 * MIB, offset: 0 };
+    const geometry = new Geometry(MIB, [
+      { ...file, padding: false, executable: false, symlink: null },
+    ]);
+    const zeros = new Uint8Array(MIB);
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-1", zeros));
+    const pieceHashes = new Uint8Array(20 * geometry.pieceCount);
+    for (let piece = 0; piece < geometry.pieceCount; piece++) pieceHashes.set(hash, 20 * piece);
+    const torrent = { geometry, pieceHashes, swarmHash: new Uint8Array(20) };
+    const store = await openDiskStore(torrent, downloads);
+    await store.check();
+    const { dev } = await Deno.stat(folder);
+    assert(PieceCrew.isRunning(dev));
+    assertEquals(await store.write(0, sharedCopy(zeros)), "stored");
+    await store.close();
+    assert(!PieceCrew.isRunning(dev));
+  },
+);
 
 folderTest(
   "DiskStore has worker threads close a file that gets another name",
-  async (downloads) => {
-    const crew = await startCrew();
+  async (downloads, folder) => {
+    const crew = await startCrew(folder);
     const torrent = makeTorrent(65536, [{ path: "t/a", bytes: MIB }, { path: "t/b", bytes: MIB }]);
     const store = await openDiskStore(torrent, downloads);
     for (const piece of [0, 1, 2, 16]) {
@@ -104,7 +118,7 @@ folderTest("DiskStore says what a worker thread was told when it wrote", async (
   if (!await mountSmallDisk(disk)) {
     return console.log("skipped: mounting a small tmpfs is not allowed here");
   }
-  const crew = await startCrew();
+  const crew = await startCrew(disk);
   try {
     await Deno.writeFile(`${disk}/ballast`, new Uint8Array(800_000));
     const torrent = makeTorrent(65536, [{ path: "t/a", bytes: 600_000 }]);
@@ -164,24 +178,30 @@ folderTest("a worker thread writes nothing but what is good, where it may", asyn
   const names = Array.from({ length: 20 }, (_, i) => `${root}/${i}`);
   for (const path of names) await Deno.writeFile(path, new Uint8Array(3));
 
+  const placeIn = (file: number, path: string, inode: number | null = null): PutPlace => {
+    return { file, path, device: null, inode, offset: 10 };
+  };
   assertEquals(answerTo({}), true);
   assertEquals(answerTo({ due: new Uint8Array(20) }), false);
-  const place = { file: 0, path: names[0]!, offset: 10 };
-  assertEquals(answerTo({ due: new Uint8Array(20), place }), false);
+  assertEquals(answerTo({ due: new Uint8Array(20), place: placeIn(0, names[0]!) }), false);
   assertEquals((await Deno.stat(names[0]!)).size, 3);
   // More files than it keeps open, each twice.
   for (const [file, path] of [...names, ...names].entries()) {
-    assertEquals(answerTo({ place: { file: file % names.length, path, offset: 10 } }), true);
+    const { ino } = await Deno.stat(path);
+    assertEquals(answerTo({ place: placeIn(file % names.length, path, ino) }), true);
   }
   for (const path of names) {
     assertEquals((await Deno.readFile(path)).subarray(10), torrent.data);
   }
-  // A file that was closed is opened anew under the path that it has then.
+  // A file that was closed is opened anew under the path that it has then, if it is that file.
   scope.onmessage!({ data: { close: 19 } });
+  assertEquals(answers.at(-1), true);
+  const { ino } = await Deno.stat(names[19]!);
   await Deno.rename(names[19]!, `${root}/moved`);
-  const gone = answerTo({ place: { file: 19, path: names[19]!, offset: 0 } });
-  assert(typeof gone === "object" && gone !== null && "code" in gone);
-  assertEquals([gone.name, gone.code], ["NotFound", "ENOENT"]);
-  assertEquals(answerTo({ place: { file: 19, path: `${root}/moved`, offset: 0 } }), true);
+  assertEquals(answerTo({ place: placeIn(19, names[19]!, ino) }), null);
+  await Deno.writeTextFile(names[19]!, "somebody else's");
+  assertEquals(answerTo({ place: placeIn(19, names[19]!, ino) }), null);
+  assertEquals(await Deno.readTextFile(names[19]!), "somebody else's");
+  assertEquals(answerTo({ place: placeIn(19, `${root}/moved`, ino) }), true);
   scope.onmessage!({ data: null });
 });

@@ -93,11 +93,11 @@ export interface RunningCrew {
   end(): void;
 }
 
-/** Has worker threads run, so that stores leave pieces in shared memory to them from the first one on. */
-export async function startCrew(): Promise<RunningCrew> {
+/** Has worker threads run for the volume of `folder`, so that stores there leave pieces in shared memory to them. */
+export async function startCrew(folder: string): Promise<RunningCrew> {
   const ready = Promise.withResolvers<void>();
   const onWorker = (): void => ready.resolve();
-  const crew = PieceCrew.join(onWorker);
+  const crew = PieceCrew.join((await Deno.stat(folder)).dev, onWorker);
   await ready.promise;
   let puts = 0;
   const put = crew.put.bind(crew);

@@ -8,7 +8,7 @@
 import { type VirtualPeer, VirtualSwarm } from "../kit/virtual_swarm.ts";
 import type { Scenario } from "./scenario.ts";
 
-/** The bound, as a share. */
+/** How much later than expected the end may come, as a share. */
 const SLOWER_MAX = 1.05;
 
 /** In the middle: the first peer that stops has this share of the pieces. */
