@@ -69,7 +69,7 @@ export class Admission {
   /**
    * @param peerId our own, 20 bytes
    * @param connectionsMax how many places there are
-   * @param connections those that are taken, kept by the manager
+   * @param connections those that are taken, kept by its places
    */
   constructor(
     peerId: Uint8Array,

@@ -27,7 +27,7 @@ export interface ServingOptions {
   readonly have: Bitfield;
   /** How rare each piece is. */
   readonly picker: Picker;
-  /** The live connections by id, kept by the manager. */
+  /** The live connections by id, kept by its places. */
   readonly connections: ReadonlyMap<number, Connection>;
   /** The limit of the upload in bytes per second; null where there is none. */
   readonly limitBytesPerSecond: number | null;
