@@ -43,6 +43,17 @@ folderTest("DiskStore does not make a file anew that vanished under it", async (
   await store.close();
 });
 
+folderTest("DiskStore writes no more to a file that inspect() found gone", async (downloads) => {
+  const torrent = makeTorrent(64, [{ path: "t/a", bytes: 200 }]);
+  const store = await openDiskStore(torrent, downloads);
+  await writePieces(store, torrent, [0]);
+  await Deno.remove(`${downloads}/t/a.part`);
+  assertEquals((await store.inspect()).map(({ kind }) => kind), ["vanished"]);
+  await assertStorageError(() => store.write(1, pieceOf(torrent, 1)), "not-found");
+  await store.close();
+  assertEquals(await exists(`${downloads}/t/a.part`), false);
+});
+
 folderTest("DiskStore says that a file was cut between check and read", async (downloads) => {
   const torrent = makeTorrent(64, [{ path: "one", bytes: 200 }]);
   await putFile(downloads, torrent, 0);
