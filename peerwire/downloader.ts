@@ -346,7 +346,7 @@ export class Downloader {
  * Copies `buffer[start, end)` to `target` from `at` on; what lies up to 7 bytes before `start` is lost.
  *
  * V8 copies into shared memory by words where both places are aligned, and by bytes where they are not, which takes six
- * times as long; to move the block into line first costs nothing next to that. hot: bench/wire_bench.ts
+ * times as long; to move the block into line first costs nothing next to that. hot: bench/leech.ts
  */
 function copyAligned(
   target: Uint8Array,
