@@ -3,14 +3,7 @@
  */
 import { Scope } from "../tests/kit/scoped.ts";
 import { Fixture, MIB } from "./fixture.ts";
-import {
-  type Contestant,
-  type Figures,
-  inTurns,
-  type Outcome,
-  type Part,
-  type PartContext,
-} from "./part.ts";
+import { type Figures, inTurns, type Outcome, type Part, type PartContext } from "./part.ts";
 import { costOf, cpuSecondsOf, peakMebibytesOf } from "./process_cost.ts";
 import {
   allOfOurs,
@@ -19,6 +12,7 @@ import {
   libtorrent,
   present,
   type RunningSeed,
+  seedingContestants,
   type SwarmProgram,
 } from "./programs.ts";
 
@@ -44,26 +38,16 @@ export const both: Part = {
       context.option("mebibytes"),
       context.option("piece-length"),
     );
-    const { torrent, folder } = fixture;
     await using scope = new Scope();
-    const contestants: Contestant[] = [];
-    for (const program of programs) {
-      const running = await program.seed({ torrent, folder });
-      await scope.use(running.process);
-      contestants.push({
-        program: program.name,
-        case: "",
-        measure: () => measureBoth(program, running, fixture),
-      });
-    }
+    const contestants = await seedingContestants(programs, fixture, scope, measureBoth);
     return { rows: await inTurns(both.metrics, contestants, context), absent };
   },
 };
 
 async function measureBoth(
-  program: SwarmProgram,
   seed: RunningSeed,
   fixture: Fixture,
+  program: SwarmProgram,
 ): Promise<Figures> {
   const { torrent, totalBytes, gibibytes } = fixture;
   fixture.tracker.peers = [{ host: "127.0.0.1", port: seed.port }];

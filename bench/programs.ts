@@ -6,7 +6,9 @@ import { freePort } from "../tests/kit/free_port.ts";
 import { isListening } from "../tests/kit/network.ts";
 import { type Requirement, requireProgram, SYSTEM_PYTHON } from "../tests/kit/program.ts";
 import { RunningProcess } from "../tests/kit/running_process.ts";
-import { OURS, type PartContext } from "./part.ts";
+import type { Scope } from "../tests/kit/scoped.ts";
+import type { Fixture } from "./fixture.ts";
+import { type Contestant, type Figures, OURS, type PartContext } from "./part.ts";
 
 /** How long anything that is measured may take until it is complete; well beyond what is measured. */
 export const COMPLETE_LIMIT_MS = 300_000;
@@ -199,4 +201,25 @@ export async function present<T extends { name: string; requires: Requirement | 
     programs: wanted.filter((_, i) => versions[i] !== null),
     absent: wanted.filter((_, i) => versions[i] === null).map(({ name }) => name),
   };
+}
+
+/** Starts a seed of each program, which all run until `scope` ends, and has each measured when its turn comes. */
+export async function seedingContestants(
+  programs: readonly SwarmProgram[],
+  fixture: Fixture,
+  scope: Scope,
+  measure: (seed: RunningSeed, fixture: Fixture, program: SwarmProgram) => Promise<Figures>,
+): Promise<Contestant[]> {
+  const { torrent, folder } = fixture;
+  const contestants: Contestant[] = [];
+  for (const program of programs) {
+    const running = await program.seed({ torrent, folder });
+    await scope.use(running.process);
+    contestants.push({
+      program: program.name,
+      case: "",
+      measure: () => measure(running, fixture, program),
+    });
+  }
+  return contestants;
 }

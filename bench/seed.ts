@@ -5,16 +5,16 @@
  */
 import { Scope } from "../tests/kit/scoped.ts";
 import { Fixture, MIB } from "./fixture.ts";
-import {
-  type Contestant,
-  type Figures,
-  inTurns,
-  type Outcome,
-  type Part,
-  type PartContext,
-} from "./part.ts";
+import { type Figures, inTurns, type Outcome, type Part, type PartContext } from "./part.ts";
 import { cpuSecondsOf, peakMebibytesOf } from "./process_cost.ts";
-import { allOfOurs, aria2, libtorrent, present, type RunningSeed } from "./programs.ts";
+import {
+  allOfOurs,
+  aria2,
+  libtorrent,
+  present,
+  type RunningSeed,
+  seedingContestants,
+} from "./programs.ts";
 
 /** An upload over one connection. */
 export const seed: Part = {
@@ -38,18 +38,8 @@ export const seed: Part = {
       context.option("mebibytes"),
       context.option("piece-length"),
     );
-    const { torrent, folder } = fixture;
     await using scope = new Scope();
-    const contestants: Contestant[] = [];
-    for (const program of programs) {
-      const running = await program.seed({ torrent, folder });
-      await scope.use(running.process);
-      contestants.push({
-        program: program.name,
-        case: "",
-        measure: () => measureUpload(running, fixture),
-      });
-    }
+    const contestants = await seedingContestants(programs, fixture, scope, measureUpload);
     if (context.only === null) {
       const ideal = await fixture.startIdealSeed([1]);
       await scope.use(ideal);

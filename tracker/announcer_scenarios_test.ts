@@ -42,6 +42,15 @@ function failAll(announcer: Announcer, nowMs: number): string[] {
   }
 }
 
+/** Starts, has A fail at once, and B answer at a time. */
+function failOverToB(announcer: Announcer, answeredAtMs: number): void {
+  announcer.start(0, false);
+  take(announcer);
+  announcer.handleError(A, "down", 0);
+  take(announcer);
+  announcer.handleResult(B, answer(), answeredAtMs);
+}
+
 Deno.test("Announcer, three up: the nearest is told, and the others are probed now and then", () => {
   const announcer = threeUp();
   announcer.handleDeadline(1_800_020);
@@ -137,11 +146,7 @@ Deno.test("Announcer hands an event on to the next tracker at once, and remember
 
 Deno.test("Announcer goes back to a better tracker once its backoff is over", () => {
   const announcer = make([[A], [B]]);
-  announcer.start(0, false);
-  take(announcer);
-  announcer.handleError(A, "down", 0);
-  take(announcer);
-  announcer.handleResult(B, answer(), 0);
+  failOverToB(announcer, 0);
   announcer.handleDeadline(1_799_999);
   assertEquals(announcer.takeAnnounce(), null);
   announcer.handleDeadline(1_800_000);
@@ -189,11 +194,7 @@ Deno.test("Announcer shuffles within tiers and moves the one that answers to the
   assertEquals(order(make([[A, B], [C]], () => 0)), [B, A, C]);
   const announcer = make([[A, B], [C]], () => 0.5);
   assertEquals(order(announcer), [A, B, C]);
-  announcer.start(0, false);
-  take(announcer);
-  announcer.handleError(A, "down", 0);
-  take(announcer);
-  announcer.handleResult(B, answer(), 0);
+  failOverToB(announcer, 0);
   // Who failed comes last until its backoff is over.
   assertEquals(order(announcer), [B, C, A]);
   announcer.handleDeadline(20_000);
@@ -257,11 +258,7 @@ Deno.test("Announcer does not probe the only tracker of a tier, nor one that it 
 
 Deno.test("Announcer probes a tracker that failed, and goes back to it when it is better", () => {
   const announcer = makeProbing([[A], [B]]);
-  announcer.start(0, false);
-  take(announcer);
-  announcer.handleError(A, "down", 0);
-  take(announcer);
-  announcer.handleResult(B, answer(), 10);
+  failOverToB(announcer, 10);
   assertEquals(announcer.nextDeadlineMs, BACKOFF_MS_MIN);
   announcer.handleDeadline(BACKOFF_MS_MIN);
   assertEquals(takeProbes(announcer), [A]);
@@ -281,11 +278,7 @@ Deno.test("Announcer probes a tracker that failed, and goes back to it when it i
 
 Deno.test("Announcer leaves a tracker that fails its probe alone at its next announce", () => {
   const announcer = makeProbing([[A], [B]]);
-  announcer.start(0, false);
-  take(announcer);
-  announcer.handleError(A, "down", 0);
-  take(announcer);
-  announcer.handleResult(B, answer(), 10);
+  failOverToB(announcer, 10);
   announcer.handleDeadline(BACKOFF_MS_MIN);
   takeProbes(announcer);
   announcer.handleProbe(A, "down", BACKOFF_MS_MIN);

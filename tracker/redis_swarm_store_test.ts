@@ -8,7 +8,6 @@ import { SWARM_SCRIPT } from "./_redis_script.ts";
 import { RedisSwarmStore } from "./redis_swarm_store_deno.ts";
 import {
   announce,
-  compactOf,
   id,
   peer,
   portsOf,
@@ -161,19 +160,6 @@ function testWithRedis(): void {
     await server.send("SCRIPT", "FLUSH");
     const answer = await announce(store, peer(2));
     assertEquals([portsOf(answer), answer.warning, store.health.isUp], [[1], null, true]);
-  });
-
-  redisTest("drops an address of a family that is no longer announced", async (store) => {
-    const six = { address: new Uint8Array(16).fill(0x20) };
-    await announce(store, peer(1, six));
-    const addresses = async () => compactOf(await announce(store, peer(2, { form: "compact" })));
-    for (let i = 0; i < 4; i++) await announce(store, peer(1));
-    assertEquals((await addresses()).length, 2);
-    await announce(store, peer(1, six));
-    for (let i = 0; i < 4; i++) await announce(store, peer(1));
-    assertEquals((await addresses()).length, 2);
-    await announce(store, peer(1));
-    assertEquals(await addresses(), ["10.0.0.1 1001"]);
   });
 
   redisTest("has each swarm in one slot, and leaves nothing behind", async (store) => {

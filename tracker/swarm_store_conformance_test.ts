@@ -99,6 +99,20 @@ export function testSwarmStore(name: string, maker: StoreMaker): void {
     assertEquals(await store.scrape([id(1), id(8)], 0), [counts, null]);
   });
 
+  storeTest("drops an address of a family that is no longer announced", async (store) => {
+    const six = { address: new Uint8Array(16).fill(0x20) };
+    await announce(store, peer(1, six));
+    const addresses = async () => compactOf(await announce(store, peer(2, { form: "compact" })));
+    for (let i = 0; i < 4; i++) await announce(store, peer(1));
+    assertEquals((await addresses()).length, 2);
+    // It is heard of again, and counts again.
+    await announce(store, peer(1, six));
+    for (let i = 0; i < 4; i++) await announce(store, peer(1));
+    assertEquals((await addresses()).length, 2);
+    await announce(store, peer(1));
+    assertEquals(await addresses(), ["10.0.0.1 1001"]);
+  });
+
   storeTest("offers a seed no other seeds", async (store) => {
     for (let n = 1; n <= 4; n++) await announce(store, peer(n, { seed: n > 2 }));
     assertEquals(portsOf(await announce(store, peer(4, { seed: true }))), [1, 2]);

@@ -3,7 +3,6 @@ import { EXPIRE_PEERS_MAX, MemorySwarmStore, type MemorySwarmStoreOptions } from
 import { SwarmAnswer } from "./swarm_store.ts";
 import {
   announce,
-  compactOf,
   id,
   peer,
   portsOf,
@@ -85,21 +84,6 @@ Deno.test("MemorySwarmStore refuses newcomers when it is full, and only those", 
   await announce(store, peer(1));
   await announce(store, peer(1, { event: "stopped" }));
   await announce(store, peer(3));
-});
-
-Deno.test("MemorySwarmStore drops an address of a family that is no longer announced", async () => {
-  const store = makeStore();
-  const six = { address: new Uint8Array(16).fill(0x20) };
-  await announce(store, peer(1, six));
-  const addresses = async () => compactOf(await announce(store, peer(2, { form: "compact" })));
-  for (let i = 0; i < 4; i++) await announce(store, peer(1));
-  assertEquals((await addresses()).length, 2);
-  // It is heard of again, and counts again.
-  await announce(store, peer(1, six));
-  for (let i = 0; i < 4; i++) await announce(store, peer(1));
-  assertEquals((await addresses()).length, 2);
-  await announce(store, peer(1));
-  assertEquals(await addresses(), ["10.0.0.1 1001"]);
 });
 
 Deno.test("MemorySwarmStore keeps its room whatever grows and shrinks", async () => {
