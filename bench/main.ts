@@ -30,6 +30,8 @@ const ALL = "all";
 
 /** Options of every part that are numbers, as those of the parts themselves are. */
 const NUMBERS: readonly string[] = ["runs", "warm-ups"];
+/** Those of all numbers that cannot be 0. */
+const POSITIVE: readonly string[] = ["runs", "mebibytes", "piece-length", "leechers", "seconds"];
 const TEXTS: readonly string[] = ["only", "beside", "deno-flags"];
 const SWITCHES: readonly string[] = ["save", "report", "quick"];
 
@@ -70,8 +72,24 @@ function complaintAbout(
     if (numbers.includes(name) && value !== undefined && !/^\d+$/.test(String(value))) {
       return `Cannot take --${name} ${value}: it is a number`;
     }
+    if (POSITIVE.includes(name) && value !== undefined && Number(value) === 0) {
+      return `Cannot take --${name} ${value}: at least 1 is due`;
+    }
+  }
+  const { beside } = flags;
+  if (typeof beside === "string" && !isCheckout(beside)) {
+    return `Cannot measure beside ${beside}: it is no checkout, client/main.ts is not there`;
   }
   return null;
+}
+
+/** Whether a folder is a checkout of this repository. */
+function isCheckout(folder: string): boolean {
+  try {
+    return Deno.statSync(`${folder}/client/main.ts`).isFile;
+  } catch {
+    return false;
+  }
 }
 
 /** Measures a part, prints it, and keeps it where that was asked for. */
@@ -94,6 +112,11 @@ async function runPart(part: Part, flags: Flags): Promise<void> {
   const others = new OthersMeter();
   const outcome = await part.measure(context);
   const othersShare = await others.share();
+  if (outcome.rows.length === 0) {
+    throw new Error(
+      `Cannot measure ${context.only}: the part ${part.name} has no such program here`,
+    );
+  }
   printOutcome(part, outcome);
   console.log(`  others took ${Math.round(othersShare * 100)} % of the machine`);
   if (!flags["save"]) return;
@@ -142,4 +165,12 @@ async function runQuick(isSaving: boolean): Promise<void> {
   Deno.exit(1);
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    // What a program printed before it failed is in the message.
+    console.error(error instanceof Error ? error.message : error);
+    Deno.exit(1);
+  }
+}
